@@ -1,0 +1,80 @@
+"""Samples: a split of a data set as predictors see it, and Prediction, what they answer.
+
+The records on disk are physics (events); a study's ``inputs`` turns records into what predictors read (images). With a
+random generator it makes an augmented training copy (for instance a random 90 % of the events), without one the full
+record. Splits are made by physics group before any copy is drawn, so no group is ever on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudchamber.schema import Arrays
+
+Inputs = NDArray[np.float32]
+"""What predictors read: (sample, ...)."""
+
+
+class Records(Protocol):
+    """Anything that reads named arrays of some records: a Dataset on disk, or arrays in memory."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: NDArray[np.int64]) -> Arrays:
+        """The records ``indices`` (in that order), every array with the record axis first."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayRecords:
+    """Records that live in memory."""
+
+    arrays: Arrays
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def read(self, indices: NDArray[np.int64]) -> Arrays:
+        return {name: values[indices] for name, values in self.arrays.items()}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some records of a data set, with the study's inputs and targets.
+
+    Attributes:
+        records: where the arrays come from.
+        indices: which records belong to this split.
+        make_inputs: records and a generator (None: no augmentation) to inputs of shape (sample, ...).
+        targets: float32 (sample, target).
+        target_names: one name a column of ``targets``.
+    """
+
+    records: Records
+    indices: NDArray[np.int64]
+    make_inputs: Callable[[Arrays, np.random.Generator | None], Inputs]
+    targets: NDArray[np.float32]
+    target_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def inputs(
+        self, which: Sequence[int] | NDArray[np.int64] | None = None, rng: np.random.Generator | None = None
+    ) -> Inputs:
+        """Inputs of the samples ``which`` (positions within this split, default all), augmented if ``rng`` is given."""
+        rows = self.indices if which is None else self.indices[np.asarray(which, dtype=np.int64)]
+        return self.make_inputs(self.records.read(rows), rng)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says: ``mean`` (sample, target) and, if it gives uncertainties, ``std`` of the same shape."""
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32] | None = None

@@ -1,0 +1,127 @@
+"""The vocabulary shared by every room: arrays with axes and units, frozen configurations, and the one kind of user error.
+
+Conventions: an array's axes are written as one string of names in C order, ``"shape event"``; the first axis counts the
+records of a data set. Units are written once, here, and never in names.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+SCHEMA_VERSION = 1
+
+Arrays = dict[str, NDArray[Any]]
+"""Named arrays that share their first axis (records)."""
+
+
+class BadInput(Exception):
+    """Something the user gave cannot be used. Its text is one line: what was wrong, what was expected, what to do.
+
+    The command line prints it on standard error and ends with ``status`` (1: data or machine, 2: wrong usage).
+    """
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(" ".join(message.split()))
+        self.status = status
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the nearest known name, else ``"; known: ..."``."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if not near:
+        folded = {name.lower(): name for name in names}
+        near = [folded[word.lower()]] if word.lower() in folded else []
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, unknown keys forbidden, defaults validated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """A validated copy with some fields changed (``--set key=value``; strings are coerced).
+
+        Raises:
+            BadInput: unknown key (with did-you-mean), or a value out of its bounds; status 2.
+        """
+        for key in changes:
+            if key not in type(self).model_fields:
+                raise BadInput(
+                    f"unknown setting {key!r}{did_you_mean(key, type(self).model_fields)}", status=2
+                )
+        try:
+            return type(self).model_validate(self.model_dump() | dict(changes))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "configuration"
+            raise BadInput(f"{where} = {first['input']!r}: {first['msg']}", status=2) from None
+
+
+def fingerprint(content: Any) -> str:
+    """Sixteen hexadecimal digits that change when the JSON form of ``content`` changes."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Array:
+    """One named array of a data set: its axes, unit, meaning and bounds.
+
+    Attributes:
+        axes: names of the axes in C order, e.g. ``"shape event"``.
+        unit: unit of the values, ``""`` if dimensionless.
+        doc: what it is, one line.
+        dtype: numpy type on disk.
+        low, high: smallest and largest value that makes sense (inclusive), None for no bound.
+    """
+
+    axes: str
+    unit: str
+    doc: str
+    dtype: str = "float32"
+    low: float | None = None
+    high: float | None = None
+
+    def check(self, name: str, values: NDArray[Any], lengths: Mapping[str, int] | None = None) -> None:
+        """Refuse values that do not fit, with column, expected axes and unit, found shape and finite fraction.
+
+        Args:
+            name: the column's name, for the message.
+            values: the array.
+            lengths: required lengths of named axes, where known.
+
+        Raises:
+            BadInput: wrong number of axes, wrong length of an axis, not numeric, not finite, or out of bounds.
+        """
+        axes = self.axes.split()
+        expected = ", ".join(f"{axis}={lengths[axis]}" if lengths and axis in lengths else axis for axis in axes)
+        column = f"column {name!r}: expected ({expected}) in {self.unit or 'no unit'}"
+        if values.dtype.kind not in "fiub":
+            raise BadInput(f"{column}, found type {values.dtype}: give numbers")
+        fits = values.ndim == len(axes) and all(
+            lengths is None or axis not in lengths or length == lengths[axis]
+            for axis, length in zip(axes, values.shape, strict=True)
+        )
+        if not fits:
+            raise BadInput(f"{column}, found shape {values.shape}: give an array of the expected shape")
+        finite = np.isfinite(values)
+        if not finite.all():
+            raise BadInput(
+                f"{column}, found shape {values.shape} with only {finite.mean():.3%} finite values: remove NaN and inf"
+            )
+        for bound, broken, word in ((self.low, np.less, "below"), (self.high, np.greater, "above")):
+            if bound is not None and values.size and (wrong := broken(values, bound)).any():
+                raise BadInput(
+                    f"{column}, found {wrong.mean():.3%} of values {word} {bound:g} "
+                    f"(range {values.min():.4g} to {values.max():.4g}): check the unit"
+                )

@@ -1,0 +1,206 @@
+"""The shape of a nucleus from heavy-ion collisions: a network reads the deformation of uranium out of (v2, dN/dY).
+
+Paper: L.-G. Pang, K. Zhou, X.-N. Wang, "Deep learning nuclear shape deformation", arXiv:1906.06429. Two nuclei with a
+deformed Woods-Saxon density (beta2, beta4) collide in the TRENTo model; every event becomes a point in the plane of
+elliptic flow and multiplicity; the 2D histogram of the 50 % most central events of one shape is the network's image.
+
+Conventions and choices (the paper leaves them open): dN/dY = s0 / <s0>_{0-1 %} of the same shape; v2 = k2 e2 + k2' e2^3,
+times 1 + u with u uniform within the residual fluctuation (10 %); both axes of the image are fixed and the same for all
+shapes, [0, multiplicity_max] and [0, v2_max]; image axes are (channel, v2_bin, multiplicity_bin), origin at the lower
+left; a pixel holds (count / events) * pixels, so that an image of any number of events has mean 1.
+
+Beyond the paper: the second channel holds the event's size. The mean transverse momentum [pT] follows the inverse size
+of the overlap area A, d = 1/sqrt(A); the channel holds the fluctuation of d at fixed multiplicity, summed over the
+events of a pixel. Its correlation with v2 has the opposite sign for prolate and oblate nuclei (arXiv:2105.05713).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.schema import Array, Arrays, Config
+from cloudchamber.study import Predictor, Probe, Row, Study
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cloudchamber.report.page import Section
+
+PIXELS = 56
+"""Bins of each axis of the image (arXiv:1906.06429)."""
+TARGETS = ("abs_beta2", "abs_beta4", "beta2", "beta4")
+IMAGE = (0,)
+IMAGE_AND_SIZE = (0, 1)
+SIGN_THRESHOLD = 0.1
+"""The sign of beta2 is scored for |beta2| above this."""
+
+
+class NuclearShapeConfig(Config):
+    """What is simulated and learned in the study of nuclear shapes."""
+
+    nucleus: str = Field("U", description="name in the table of nuclei; its beta2 and beta4 are replaced by the grid's")
+    radius: float | None = Field(None, gt=0, description="Woods-Saxon radius in fm (None: the table's)")
+    diffuseness: float | None = Field(None, gt=0, description="Woods-Saxon surface thickness in fm (None: the table's)")
+    beta2_points: int = Field(51, ge=2, description="grid points in beta2")
+    beta4_points: int = Field(51, ge=1, description="grid points in beta4")
+    beta2_max: float = Field(0.5, gt=0, le=0.6, description="grid of beta2 is [-max, max]")
+    beta4_max: float = Field(0.2, gt=0, le=0.3, description="grid of beta4 is [-max, max]")
+    events: int = Field(100_000, ge=200, description="minimum-bias collisions a shape")
+    centrality: float = Field(0.5, gt=0, le=1, description="fraction of most central events that is kept")
+    cross_section: float = Field(4.23, gt=0, description="inelastic nucleon-nucleon cross section in fm^2 (0.2 TeV)")
+    grid_step: float = Field(0.4, gt=0, le=0.5, description="cell of the entropy grid in fm")
+    k2: float = Field(0.2, description="linear response of v2 to e2")
+    k2_cubic: float = Field(0.1, description="cubic response of v2 to e2")
+    residual_fluctuation: float = Field(0.1, ge=0, lt=1, description="half-width of the uniform relative fluctuation of v2")
+    v2_max: float = Field(0.25, gt=0, description="upper edge of the v2 axis")
+    multiplicity_max: float = Field(1.2, gt=0, description="upper edge of the axis of normalised dN/dY")
+    resampled_fraction: float = Field(0.9, gt=0, le=1, description="fraction of a shape's events in a training image")
+    width: int = Field(64, ge=2, description="channels of the network's first box (the publication's ResNet-34: 64)")
+    members: int = Field(5, ge=2, description="networks in the deep ensemble")
+    ablation_members: int = Field(2, ge=1, description="networks without squeeze-excitation, for its gain")
+    epochs: int = Field(60, ge=1, description="passes over the training shapes")
+    batch_size: int = Field(64, ge=2, description="images a step")
+    learning_rate: float = Field(2e-3, gt=0, description="largest rate of the one-cycle schedule")
+    weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay")
+
+
+def shapes(config: NuclearShapeConfig) -> NDArray[np.float64]:
+    """The grid (record, 2) of beta2 and beta4, in one fixed shuffled order: any first n of it cover the plane."""
+    beta2 = np.linspace(-config.beta2_max, config.beta2_max, config.beta2_points)
+    beta4 = np.linspace(-config.beta4_max, config.beta4_max, config.beta4_points) if config.beta4_points > 1 else [0.0]
+    grid = np.stack(np.meshgrid(beta2, beta4, indexing="ij"), axis=-1).reshape(-1, 2)
+    return grid[np.random.default_rng(19060629).permutation(len(grid))]
+
+
+def kept_events(config: NuclearShapeConfig) -> int:
+    """Events of a shape after the cut on centrality."""
+    return round(config.events * config.centrality)
+
+
+def simulate(config: NuclearShapeConfig, first: int, count: int, seeds: np.random.SeedSequence) -> Arrays:
+    """Collide ``count`` shapes from number ``first`` of the grid: one record a shape.
+
+    Returns:
+        beta2, beta4 (shape); multiplicity, v2, mean_pt (shape, event), the most central events in random order.
+    """
+    from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
+    from cloudchamber.simulators.heavyion.nuclei import nucleus
+
+    options = CollisionOptions(cross_section=config.cross_section, grid_step=config.grid_step)
+    chosen = shapes(config)[first : first + count].astype(np.float32)
+    kept = kept_events(config)
+    columns: Arrays = {name: np.empty((count, kept), np.float32) for name in ("multiplicity", "v2", "mean_pt")}
+    for record, (beta2, beta4) in enumerate(chosen):
+        (stream,) = seeds.spawn(1)
+        collision_seed = int(stream.generate_state(1, np.uint64)[0] >> 1)
+        shape = nucleus(
+            config.nucleus,
+            radius=config.radius,
+            diffuseness=config.diffuseness,
+            beta2=float(beta2),
+            beta4=float(beta4),
+        )
+        events = collide(shape, shape, config.events, collision_seed, options)
+        s0, size = events["multiplicity"], events["inverse_area"]
+        central = np.argsort(s0)[::-1]
+        top = central[: max(config.events // 100, 1)]
+        keep = np.sort(central[:kept])  # event order is random, so no order by multiplicity reaches the resampling
+        e2 = events["eccentricity2"][keep]
+        residual = 1 + config.residual_fluctuation * np.random.default_rng(stream).uniform(-1, 1, kept)
+        columns["multiplicity"][record] = s0[keep] / s0[top].mean()
+        columns["v2"][record] = (config.k2 * e2 + config.k2_cubic * e2**3) * residual
+        columns["mean_pt"][record] = size[keep] / size[top].mean()
+    return {"beta2": chosen[:, 0].copy(), "beta4": chosen[:, 1].copy(), **columns}
+
+
+def mean_pt_fluctuation(multiplicity: NDArray[np.float32], mean_pt: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[pT] of each event over its shape's quadratic trend with multiplicity, minus one; both (shape, event)."""
+    powers = multiplicity[..., None].astype(np.float64) ** np.arange(3)  # (shape, event, 3)
+    transposed = powers.transpose(0, 2, 1)
+    coefficients = np.linalg.solve(transposed @ powers, transposed @ mean_pt[..., None].astype(np.float64))
+    return (mean_pt / (powers @ coefficients)[..., 0] - 1).astype(np.float32)
+
+
+MEAN_PT_SPREAD = 0.05
+"""Typical standard deviation of the [pT] fluctuation at fixed multiplicity: the unit of the second channel."""
+
+
+def images(config: NuclearShapeConfig, records: Arrays, rng: np.random.Generator | None) -> Inputs:
+    """The two-channel images (shape, 2, v2_bin, multiplicity_bin) of records; with ``rng`` of a random 90 % of events.
+
+    Channel 0: density of events, mean 1. Channel 1: sum over the pixel's events of the [pT] fluctuation in units of
+    its spread, over the root of the pixel's count: a significance, scaled to one event a pixel on average.
+    """
+    multiplicity, v2 = records["multiplicity"], records["v2"]
+    fluctuation = mean_pt_fluctuation(multiplicity, records["mean_pt"]) / MEAN_PT_SPREAD
+    column = np.clip(multiplicity * (PIXELS / config.multiplicity_max), 0, PIXELS - 1).astype(np.int64)
+    row = np.clip(v2 * (PIXELS / config.v2_max), 0, PIXELS - 1).astype(np.int64)
+    shape_number = np.arange(len(v2))[:, None]
+    pixel = (shape_number * PIXELS + row) * PIXELS + column
+    used = np.ones(v2.shape, bool) if rng is None else rng.random(v2.shape, np.float32) < config.resampled_fraction
+    bins = len(v2) * PIXELS**2
+    count = np.bincount(pixel[used], minlength=bins).reshape(len(v2), -1)
+    total = np.bincount(pixel[used], fluctuation[used], bins).reshape(len(v2), -1)
+    per_pixel = count.sum(1, keepdims=True) / PIXELS**2
+    density = count / per_pixel
+    significance = total / np.sqrt(np.maximum(count, 1) * per_pixel)
+    return np.stack([density, significance], axis=1).reshape(-1, 2, PIXELS, PIXELS).astype(np.float32)
+
+
+def targets(config: NuclearShapeConfig, records: Arrays) -> NDArray[np.float32]:  # noqa: ARG001
+    """(shape, 4): |beta2|, |beta4|, beta2, beta4."""
+    beta2, beta4 = records["beta2"], records["beta4"]
+    return np.stack([np.abs(beta2), np.abs(beta4), beta2, beta4], axis=1).astype(np.float32)
+
+
+CENTRALITY_EDGES = (0.0, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Bins, as fractions of the events of an image counted from the highest multiplicity."""
+
+
+def moments(inputs: Inputs, channels: tuple[int, ...]) -> NDArray[np.float64]:
+    """What a physicist would measure: moments of (v2, dN/dY) in bins of centrality, from the image alone.
+
+    In each bin: mean, standard deviation, skewness of v2 and mean of v2^2; mean and standard deviation of dN/dY; the
+    covariance of both; with the size channel also the mean of the [pT] fluctuation and its covariance with v2 and v2^2.
+
+    Returns:
+        (sample, feature).
+    """
+    density = inputs[:, 0].astype(np.float64)
+    axis = (np.arange(PIXELS) + 0.5) / PIXELS
+    v2, multiplicity = axis[:, None], axis[None, :]
+    per_column = density.sum(1)
+    above = per_column[:, ::-1].cumsum(1)[:, ::-1] / per_column.sum(1, keepdims=True)  # fraction at or above a column
+    below_edge = above - per_column / per_column.sum(1, keepdims=True)
+    fluctuation = inputs[:, 1].astype(np.float64) * np.sqrt(density)  # back to the sum over the pixel's events
+    features = []
+    for low, high in zip(CENTRALITY_EDGES[:-1], CENTRALITY_EDGES[1:], strict=True):
+        # the part of each column's events that lies in this bin of centrality
+        part = np.clip(np.minimum(above, high) - np.maximum(below_edge, low), 0, None) / np.maximum(above - below_edge, 1e-12)
+        weight = density * part[:, None, :]
+        norm = weight.sum((1, 2))
+
+        def mean(values: NDArray[np.float64], weight: NDArray[np.float64] = weight) -> NDArray[np.float64]:
+            return (weight * values).sum((1, 2)) / norm  # noqa: B023
+
+        v2_mean, v2_square, s_mean = mean(v2), mean(v2**2), mean(multiplicity)
+        v2_sd = np.sqrt(np.maximum(v2_square - v2_mean**2, 1e-12))
+        v2_skewness = (mean(v2**3) - 3 * v2_mean * v2_square + 2 * v2_mean**3) / v2_sd**3
+        s_sd = np.sqrt(np.maximum(mean(multiplicity**2) - s_mean**2, 1e-12))
+        features += [v2_mean, v2_sd, v2_skewness, v2_square, s_mean, s_sd, mean(v2 * multiplicity) - v2_mean * s_mean]
+        if 1 in channels:
+            sums = fluctuation * part[:, None, :]
+            pt = sums.sum((1, 2)) / norm
+            features += [
+                pt,
+                (sums * v2).sum((1, 2)) / norm - pt * v2_mean,
+                (sums * v2**2).sum((1, 2)) / norm - pt * v2_square,
+            ]
+    return np.stack(features, axis=1)
