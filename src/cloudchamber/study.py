@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.data.samples import Inputs, Prediction, Records, Samples
 from cloudchamber.schema import Array, Arrays, BadInput, Config, did_you_mean
 
 if TYPE_CHECKING:
@@ -91,8 +91,9 @@ class Study:
         predictors: (configuration, seed, device) to fresh predictors by name, in the order of tables.
         rows: (truth, prediction by predictor, generator) to rows of metrics; called for the test split and each probe.
         probes: further data sets by name.
-        explanations: by name, a function (predictors, test samples, generator) to arrays for ``explanations/<name>.h5``.
-        sections: run directory content to the sections of the report page.
+        gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
+        explanations: by name, (configuration, predictors, test samples, generator) to arrays for ``explanations/<name>.h5``.
+        sections: (configuration, run directory) to the sections of the report page.
         headline: (predictor, target, metric) of the number that ``cloudchamber list`` shows.
         citation: BibTeX key or plain citation of the publication.
         extras: names of optional extras without which it cannot run.
@@ -119,6 +120,7 @@ class Study:
     headline: tuple[str, str, str]
     groups: Callable[[Any, Arrays], NDArray[np.int64]] | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    gallery: Callable[[Any, Records], Arrays] | None = None
     explanations: Mapping[str, Callable[[Any, Mapping[str, Predictor], Samples, np.random.Generator], Arrays]] = field(
         default_factory=dict
     )

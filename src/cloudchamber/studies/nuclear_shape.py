@@ -16,15 +16,16 @@ events of a pixel. Its correlation with v2 has the opposite sign for prolate and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.data.samples import Inputs, Prediction, Records, Samples
 from cloudchamber.schema import Array, Arrays, Config
 from cloudchamber.study import Predictor, Probe, Row, Study
 
@@ -204,3 +205,276 @@ def moments(inputs: Inputs, channels: tuple[int, ...]) -> NDArray[np.float64]:
                 (sums * v2**2).sum((1, 2)) / norm - pt * v2_square,
             ]
     return np.stack(features, axis=1)
+
+
+def network(config: NuclearShapeConfig, channels: tuple[int, ...], reduction: int | None) -> nn.Module:
+    """The SE-ResNet of the publication (``reduction`` None: without squeeze-excitation), mean and variance a target."""
+    from cloudchamber.networks.se_resnet import SEResNet
+
+    return SEResNet(len(channels), 2 * len(TARGETS), width=config.width, reduction=reduction, stabilize=(0,))
+
+
+def predictors(config: NuclearShapeConfig, seed: int, device: str) -> dict[str, Predictor]:
+    """Floor, physicist's methods and networks; ``*_size`` also read the size channel."""
+    from cloudchamber.baselines.linear import Ridge
+    from cloudchamber.baselines.mean import TrainingMean
+    from cloudchamber.baselines.template_fit import TemplateFit
+    from cloudchamber.baselines.trees import Boosting
+    from cloudchamber.learning.ensemble import DeepEnsemble
+    from cloudchamber.learning.supervised import TrainingOptions
+
+    options = TrainingOptions(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+    )
+
+    def ensemble(title: str, members: int, channels: tuple[int, ...], reduction: int | None) -> DeepEnsemble:
+        select = (0, 1) if channels == IMAGE else (0, 1, 2)  # the targets that can be learned from these channels
+        make = partial(network, config, channels, reduction)
+        return DeepEnsemble(title, make, options, members, channels, select, seed, device)
+
+    image, size = partial(moments, channels=IMAGE), partial(moments, channels=IMAGE_AND_SIZE)
+    return {
+        "mean": TrainingMean(),
+        "ridge": Ridge(image, "ridge on centrality moments"),
+        "boosting": Boosting(image, "boosted trees on centrality moments"),
+        "template": TemplateFit(IMAGE, "chi2 fit of template images"),
+        "resnet": ensemble("ResNet-34, no squeeze-excitation", config.ablation_members, IMAGE, None),
+        "se_resnet": ensemble("SE-ResNet-34", config.members, IMAGE, 16),
+        "ridge_size": Ridge(size, "ridge, with size"),
+        "boosting_size": Boosting(size, "boosted trees, with size"),
+        "template_size": TemplateFit(IMAGE_AND_SIZE, "chi2 fit of template images, with size"),
+        "se_resnet_size": ensemble("SE-ResNet-34, with size", config.members, IMAGE_AND_SIZE, 16),
+    }
+
+
+def rows(
+    truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng: np.random.Generator
+) -> list[Row]:
+    """R2 and MAE of every target, accuracy of the sign of beta2, coverage where there are uncertainties."""
+    from cloudchamber.metrics.calibration import coverage
+    from cloudchamber.metrics.classification import sign_accuracy
+    from cloudchamber.metrics.regression import mae, r2
+
+    found: list[Row] = []
+    for name, prediction in predictions.items():
+        for column, target in enumerate(TARGETS):
+            true, said = truth[:, column], prediction.mean[:, column]
+            measured = {"r2": r2(true, said, rng), "mae": mae(true, said, rng)}
+            if target == "beta2":
+                measured["sign_accuracy"] = sign_accuracy(true, said, SIGN_THRESHOLD, rng)
+            if prediction.std is not None:
+                for level in (0.68, 0.95):
+                    measured[f"coverage_{level:.0%}".rstrip("%")] = coverage(true, said, prediction.std[:, column], level)
+            found += [
+                {"predictor": name, "target": target, "metric": metric, "value": m.value, "error": m.error, "n": m.n, "unit": ""}
+                for metric, m in measured.items()
+            ]
+    return found
+
+
+# --- what the network has learned -------------------------------------------------------------------------------------
+
+EXPLAINED = "se_resnet"
+"""The network whose attention the publication shows: image (v2, dN/dY) alone."""
+ATTENTION_EDGES = np.arange(0.0, 0.501, 0.05)
+"""Bins of |beta2| (the publication: 0.02, with 77 images a shape)."""
+TOE = ((0.0, 0.05), (0.9, 1.2))
+"""((v2 low, high), (dN/dY low, high)): the most central events with little flow."""
+ANKLE = ((0.08, 0.25), (0.35, 0.65))
+"""Semi-central events, dN/dY near 0.5, with much flow."""
+
+
+def _explained(predictors: Mapping[str, Predictor], test: Samples, most: int) -> tuple[nn.Module, nn.Module, Inputs, NDArray[np.float32]]:
+    """The first member's mean function and network, and the images and targets of at most ``most`` test shapes."""
+    from cloudchamber.learning.ensemble import DeepEnsemble
+
+    ensemble = predictors[EXPLAINED]
+    assert isinstance(ensemble, DeepEnsemble)
+    chosen = np.arange(min(len(test), most))
+    return ensemble.mean_function(0), ensemble.members_modules[0], test.inputs(chosen), test.targets[chosen]
+
+
+def attention(
+    config: NuclearShapeConfig, predictors: Mapping[str, Predictor], test: Samples, rng: np.random.Generator
+) -> Arrays:
+    """Regression Attention Masks per |beta2|, and how much of them lies on toe and ankle (arXiv:1906.06429)."""
+    import torch
+
+    from cloudchamber.explain.regression_attention_mask import attention_by_bin
+
+    function, _, images, truth = _explained(predictors, test, 2000)
+    found = attention_by_bin(
+        function,
+        torch.from_numpy(images),
+        truth[:, 0],
+        ATTENTION_EDGES,
+        regions={"toe": TOE, "ankle": ANKLE},
+        extent=((0.0, config.v2_max), (0.0, config.multiplicity_max)),
+    )
+    regions = {f"{name}_region": np.array([*where[1], *where[0]]) for name, where in (("toe", TOE), ("ankle", ANKLE))}
+    return {"edges": ATTENTION_EDGES, **found, **regions}
+
+
+def maps(
+    config: NuclearShapeConfig, predictors: Mapping[str, Predictor], test: Samples, rng: np.random.Generator
+) -> Arrays:
+    """Grad-CAM, class-activation map, LIME and occlusion of single test images, small to large |beta2|."""
+    import torch
+
+    from cloudchamber.explain.registry import EXPLANATIONS
+
+    function, _, images, truth = _explained(predictors, test, 2000)
+    near = [int(np.abs(truth[:, 0] - value).argmin()) for value in (0.0, 0.15, 0.3, 0.45)]
+    chosen = torch.from_numpy(images[near])
+    return {
+        "image": images[near, 0],
+        "abs_beta2": truth[near, 0],
+        **{name: explanation(function, chosen) for name, explanation in EXPLANATIONS.items()},
+    }
+
+
+def features(
+    config: NuclearShapeConfig, predictors: Mapping[str, Predictor], test: Samples, rng: np.random.Generator
+) -> Arrays:
+    """The image that excites a neuron most, for neurons from shallow to deep (activation maximisation)."""
+    import torch
+
+    from cloudchamber.explain.feature_visualization import feature_visualization, neurons
+
+    function, _, images, _ = _explained(predictors, test, 200)
+    start = torch.from_numpy(images.mean(0))
+    chosen = neurons(function, per_depth=4)
+    layers = list(dict.fromkeys(layer for layer, _ in chosen))
+    found = [[feature_visualization(function, layer, n, start, steps=60) for name, n in chosen if name == layer] for layer in layers]
+    return {
+        "layer_names": np.array(layers),
+        "pattern": np.stack([[one.image[0] for one in row] for row in found]),
+        "gain": np.array([[one.activation[-1] - one.activation[0] for one in row] for row in found]),
+        "start": images.mean(0)[0],
+    }
+
+
+def sanity(
+    config: NuclearShapeConfig, predictors: Mapping[str, Predictor], test: Samples, rng: np.random.Generator
+) -> Arrays:
+    """Do the maps change when the weights are random, and do they find what matters better than random maps do?"""
+    import torch
+
+    from cloudchamber.explain.registry import EXPLANATIONS
+    from cloudchamber.explain.sanity import FRACTIONS, deletion_curve, insertion_curve, randomization_similarity
+
+    function, _, images, _ = _explained(predictors, test, 16)
+    chosen = torch.from_numpy(images)
+    background = chosen.mean(0)
+    columns: dict[str, list[NDArray[np.float64] | float]] = {}
+    for explanation in EXPLANATIONS.values():
+        similarity = randomization_similarity(explanation, function, chosen, seed=int(rng.integers(2**31)))
+        importance = explanation(function, chosen)
+        found: dict[str, NDArray[np.float64] | float] = {
+            "similarity": float(similarity.correlation[-1]),
+            "similarity_error": float(similarity.error[-1]),
+        }
+        for name, curve in (("deletion", deletion_curve), ("insertion", insertion_curve)):
+            one = curve(function, chosen, importance, FRACTIONS, background)
+            found |= {
+                name: one.change,
+                f"{name}_error": one.change_error,
+                f"{name}_random": one.random,
+                f"{name}_random_error": one.random_error,
+                f"{name}_difference": one.difference,
+                f"{name}_difference_error": one.difference_error,
+            }
+        for key, value in found.items():
+            columns.setdefault(key, []).append(value)
+    return {"method": np.array(list(EXPLANATIONS)), "fraction": np.asarray(FRACTIONS), **{k: np.stack(v) for k, v in columns.items()}}
+
+
+# --- pictures of the data ---------------------------------------------------------------------------------------------
+
+
+def gallery(config: NuclearShapeConfig, records: Records) -> Arrays:
+    """Images of five shapes from oblate to prolate, for the report."""
+    known = shapes(config)[: len(records)]
+    wanted = [(fraction * config.beta2_max, 0.0) for fraction in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    near = np.array([np.hypot(*(known - np.array(one)).T).argmin() for one in wanted])
+    arrays = records.read(near)
+    pixel_v2, pixel_multiplicity = config.v2_max / PIXELS, config.multiplicity_max / PIXELS
+    return {
+        "image": images(config, arrays, None),
+        "image_beta": np.stack([arrays["beta2"], arrays["beta4"]], axis=1),
+        "edges_v2": np.arange(PIXELS + 1) * pixel_v2,
+        "edges_multiplicity": np.arange(PIXELS + 1) * pixel_multiplicity,
+    }
+
+
+def sections(config: NuclearShapeConfig, run: Path) -> list[Section]:
+    """The report's sections."""
+    from cloudchamber.report.nuclei import nuclear_shape_sections
+
+    return nuclear_shape_sections(run, config)
+
+
+# --- the study --------------------------------------------------------------------------------------------------------
+
+
+def _with_surface(config: NuclearShapeConfig) -> NuclearShapeConfig:
+    return config.changed({"radius": 6.86, "diffuseness": 0.42})
+
+
+def _with_xenon(config: NuclearShapeConfig) -> NuclearShapeConfig:
+    return config.changed({"nucleus": "Xe"})
+
+
+def _probe_records(config: NuclearShapeConfig) -> int:
+    return max(config.beta2_points * config.beta4_points // 10, 8)
+
+
+TINY = NuclearShapeConfig(
+    beta2_points=11, beta4_points=4, events=600, width=2, members=2, ablation_members=1, epochs=2, batch_size=8
+)
+QUICK = NuclearShapeConfig(
+    beta2_points=21, beta4_points=11, events=4000, width=4, members=2, ablation_members=1, epochs=12, batch_size=16
+)
+STANDARD = NuclearShapeConfig(
+    beta2_points=41, beta4_points=17, events=12_000, width=8, members=4, ablation_members=2, epochs=60, batch_size=16
+)
+PAPER = NuclearShapeConfig()
+
+study = Study(
+    name="nuclear-shape",
+    title="The shape of a nucleus from heavy-ion collisions",
+    question="Can a network read the deformation of uranium out of (v2, dN/dY), and where does it look?",
+    reference="arXiv:1906.06429",
+    presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
+    schema={
+        "beta2": Array("shape", "", "quadrupole deformation of the Woods-Saxon surface", low=-0.6, high=0.6),
+        "beta4": Array("shape", "", "hexadecapole deformation of the Woods-Saxon surface", low=-0.3, high=0.3),
+        "multiplicity": Array("shape event", "", "dN/dY over its mean in the shape's own most central 1 %", low=0, high=5),
+        "v2": Array("shape event", "", "elliptic flow", low=0, high=1),
+        "mean_pt": Array("shape event", "", "[pT] proxy 1/sqrt(area) over its mean in the most central 1 %", low=0, high=10),
+    },
+    lengths=lambda config: {"event": kept_events(config)},
+    records=lambda config: config.beta2_points * config.beta4_points,
+    records_per_chunk=4,
+    simulate=simulate,
+    input=Array("shape channel v2_bin multiplicity_bin", "", "density of events; significance of the [pT] fluctuation"),
+    input_lengths=lambda config: {"channel": 2, "v2_bin": PIXELS, "multiplicity_bin": PIXELS},  # noqa: ARG005
+    inputs=images,
+    targets=targets,
+    target_names=TARGETS,
+    target_unit="",
+    predictors=predictors,
+    rows=rows,
+    headline=("se_resnet_size", "abs_beta2", "r2"),
+    probes={
+        "sharp-surface": Probe("uranium with a sharper surface (R = 6.86 fm, a = 0.42 fm)", _with_surface, _probe_records),
+        "xenon": Probe("xenon: a smaller nucleus (A = 129, R = 5.36 fm)", _with_xenon, _probe_records),
+    },
+    gallery=gallery,
+    explanations={"attention": attention, "maps": maps, "features": features, "sanity": sanity},
+    sections=sections,
+    citation="L.-G. Pang, K. Zhou, X.-N. Wang, Deep learning nuclear shape deformation, arXiv:1906.06429 (2019)",
+)

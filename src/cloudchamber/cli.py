@@ -1,0 +1,430 @@
+"""The command line: it parses, calls one function, prints. Exit status 0, 1 (one clear line), 2 (wrong usage)."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cloudchamber import __version__
+from cloudchamber.schema import BadInput, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cloudchamber.run import OpenRun, Progress
+    from cloudchamber.schema import Config
+    from cloudchamber.study import Study
+
+UsageError: Any = typer.BadParameter.__base__  # typer brings its own click and does not export this name
+
+app = typer.Typer(
+    help="Simulate an experiment, learn from it, explain what was learned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Start with: cloudchamber list; cloudchamber run nuclear-shape --preset tiny",
+)
+sim = typer.Typer(help="A simulator as a tool of its own, in the idiom of its field's known program.", no_args_is_help=True)
+app.add_typer(sim, name="sim")
+
+StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
+Preset = Annotated[str, typer.Option(help="tiny, quick, standard or paper")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change one setting; repeatable")]
+Seed = Annotated[int, typer.Option(min=0, help="random seed of everything")]
+Workers = Annotated[int | None, typer.Option(min=1, help="worker processes of the simulation (default: every core)")]
+Scheduler = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="a running Dask scheduler instead")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+OwnData = Annotated[Path | None, typer.Option("--data", help="your own data: HDF5, Parquet or ROOT")]
+
+
+def settings_of(pairs: list[str] | None) -> dict[str, str]:
+    """``["a=1"]`` to ``{"a": "1"}``."""
+    settings = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise BadInput(f"--set {pair!r}: write it as key=value", status=2)
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def configured(source: str, preset: str, pairs: list[str] | None) -> tuple[Study, Config]:
+    """The study and its configuration: preset and ``--set``."""
+    from cloudchamber.study import load_study
+
+    study = load_study(source)
+    return study, study.preset(preset).changed(settings_of(pairs))
+
+
+@contextmanager
+def watched(what: str) -> Iterator[Progress | None]:
+    """A progress bar with rate and time left on a terminal; elsewhere, or with --quiet, nothing."""
+    if not sys.stderr.isatty() or logging.getLogger("cloudchamber").level > logging.INFO:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def console() -> Console:
+    """Standard output as a rich console."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", help="say only what was asked for")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+    log = logging.getLogger("cloudchamber")
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+    log.propagate = False
+    context.obj = {"debug": debug}
+
+
+@app.command("list")
+def list_studies() -> None:
+    """The studies: question, presets, headline number."""
+    from rich.table import Table
+
+    from cloudchamber.study import load_study, study_names
+
+    table = Table("study", "question", "presets", "headline (standard preset)", box=None, pad_edge=False)
+    for name in sorted(study_names()):
+        study = load_study(name)
+        table.add_row(name, study.question, " ".join(study.presets), headline(study))
+    console().print(table)
+
+
+def results_file(study: str) -> Path:
+    """results/<study>.json: beside the package when installed, at the root of a checkout."""
+    installed = Path(__file__).parent / "results" / f"{study}.json"
+    return installed if installed.exists() else Path(__file__).parents[2] / "results" / f"{study}.json"
+
+
+def headline(study: Study) -> str:
+    """The study's headline number from results/, or that there is none."""
+    import json
+
+    path = results_file(study.name)
+    if not path.exists():
+        return "not measured yet"
+    predictor, target, metric = study.headline
+    for row in json.loads(path.read_text())["rows"]:
+        if (row["predictor"], row["sample"], row["target"], row["metric"]) == (predictor, "test", target, metric):
+            return f"{predictor}: {metric}({target}) = {row['value']:.3f} ± {row['error']:.3f}"
+    return "not measured yet"
+
+
+@app.command()
+def describe(study: StudyName) -> None:
+    """The card of a study: physics, data, predictors, where each part lives, citation."""
+    import inspect
+
+    from cloudchamber.study import load_study
+
+    found = load_study(study)
+    out = console()
+    out.print(f"[bold]{found.name}[/bold]: {found.title}\n\n{found.question}\nReference: {found.reference}\n")
+    preset = next(iter(found.presets))
+    out.print("[bold]Data[/bold] (one record a " + next(iter(found.schema.values())).axes.split()[0] + ")")
+    for name, array in found.schema.items():
+        out.print(f"  {name} ({array.axes}) [{array.unit or '1'}]: {array.doc}", markup=False)
+    out.print(f"Inputs ({found.input.axes}): {found.input.doc}", markup=False)
+    out.print(f"Targets: {', '.join(found.target_names)}\n")
+    out.print("[bold]Predictors[/bold]")
+    for name, predictor in found.predictors(found.preset(preset), 0, "cpu").items():
+        module = type(predictor).__module__
+        out.print(f"  {name} ({predictor.kind}): {predictor.title}  <- {module}", markup=False)
+    out.print("\n[bold]Probes[/bold] " + ("; ".join(f"{k}: {p.title}" for k, p in found.probes.items()) or "none"))
+    out.print("[bold]Explanations[/bold] " + (", ".join(found.explanations) or "none"))
+    out.print("\n[bold]Settings[/bold] (--set key=value), by preset: " + ", ".join(found.presets))
+    for key, field in type(found.preset(preset)).model_fields.items():
+        values = ", ".join(str(getattr(config, key)) for config in found.presets.values())
+        out.print(f"  {key} = {values}: {field.description or ''}", markup=False)
+    out.print(f"\nThe study is the file {inspect.getsourcefile(found.simulate)}", markup=False)
+    if found.citation:
+        out.print(f"Cite: {found.citation}", markup=False)
+
+
+@app.command()
+def run(
+    study: Annotated[str | None, typer.Argument(help="a study (see `cloudchamber list`) or the path of a file")] = None,
+    preset: Preset = "quick",
+    settings: Settings = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    device: Device = "auto",
+    data: OwnData = None,
+    runs: Annotated[Path, typer.Option(help="where run directories are made")] = Path("runs"),
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="go on with an interrupted run")] = None,
+) -> None:
+    """Simulate, learn, score, explain and report: everything, into one run directory."""
+    from cloudchamber import run as road
+
+    check_device(device)
+    if resume is not None:
+        if study is not None or settings or data:
+            raise BadInput("--resume RUN goes on with that run's own study and settings: give nothing else", status=2)
+        opened = road.open_run(resume)
+        if (opened.path / "STATUS").exists() and (opened.path / "STATUS").read_text() == "finished\n":
+            logging.getLogger("cloudchamber").info("%s is finished already", resume)
+            say_where(opened)
+            return
+    else:
+        if study is None:
+            from cloudchamber.study import study_names
+
+            raise BadInput(f"give a study to run; known: {', '.join(sorted(study_names()))}", status=2)
+        loaded, config = configured(study, preset, settings)
+        if data is not None and not data.is_file():
+            raise BadInput(f"--data {data}: no such file", status=2)
+        opened = road.new_run(loaded, study, preset, config, seed, runs, data)
+        logging.getLogger("cloudchamber").info("run directory %s", opened.path)
+    try:
+        with watched("simulating") as progress:
+            road.travel(opened, road.Resources(workers, scheduler, device, progress))
+    except KeyboardInterrupt:
+        raise BadInput(f"interrupted; go on with: cloudchamber run --resume {opened.path}") from None
+    say_where(opened)
+
+
+def check_device(device: str) -> None:
+    """Refuse a misspelt device."""
+    known = ("auto", "cpu", "cuda")
+    if device not in known:
+        raise BadInput(f"--device {device!r}{did_you_mean(device, known)}", status=2)
+
+
+def say_where(opened: OpenRun) -> None:
+    """The comparison of a finished run, and where its report is."""
+    console().print(metrics_table([opened.path]))
+    print(f"report: {(opened.path / 'report.html').resolve()}")
+
+
+def metrics_table(runs: list[Path]) -> Any:
+    """One table of the test sample: a row a predictor, target and metric, a column a run; the winners in bold."""
+    from rich.table import Table
+
+    from cloudchamber.run import read_metrics
+
+    contents = [read_metrics(path) for path in runs]
+    names = [f"{m['study']} {m['preset']} s{m['seed']}" if len(runs) > 1 else "value" for m in contents]
+    table = Table("target", "metric", "predictor", *names, "floor", box=None, pad_edge=False)
+    keys = list(dict.fromkeys((r["target"], r["metric"], r["predictor"]) for m in contents for r in m["rows"] if r["sample"] == "test"))
+    values = [{(r["target"], r["metric"], r["predictor"]): r for r in m["rows"] if r["sample"] == "test"} for m in contents]
+    for target, metric, predictor in sorted(keys, key=lambda key: (key[0], key[1])):
+        found = [by_key.get((target, metric, predictor)) for by_key in values]
+        cells = [f"{row['value']:.4f} ± {row['error']:.4f}" if row else "" for row in found]
+        floor = next((row["floor"] for row in found if row), None)
+        table.add_row(target, metric, predictor, *cells, "" if floor is None else f"{floor:.4f}")
+    return table
+
+
+@app.command()
+def simulate(
+    study: StudyName,
+    n: Annotated[int, typer.Option("-n", help="number of records (for nuclear-shape: shapes)")],
+    output: Annotated[Path, typer.Option("-o", help="HDF5 file to write")],
+    preset: Preset = "quick",
+    settings: Settings = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Only the data set."""
+    from cloudchamber import farm
+    from cloudchamber.data.store import write_file
+
+    loaded, config = configured(study, preset, settings)
+    if n < 1:
+        raise BadInput(f"-n {n}: give at least 1 record", status=2)
+    if not output.parent.is_dir():
+        raise BadInput(f"-o {output}: there is no directory {output.parent}", status=2)
+    try:
+        with watched("simulating") as progress:
+            dataset = farm.simulate(
+                loaded, config, n, seed, study_source=study, workers=workers, scheduler=scheduler, progress=progress
+            )
+    except KeyboardInterrupt:
+        raise BadInput("interrupted; the same command goes on where it stopped") from None
+    write_file(dataset, output)
+    print(f"{n} records of {loaded.name} (preset {preset}, seed {seed}) in {output}")
+
+
+@app.command()
+def evaluate(
+    directory: RunDirectory,
+    data: Annotated[Path, typer.Option("--data", help="your own data: HDF5, Parquet or ROOT")],
+    column: Annotated[
+        list[str] | None, typer.Option("--map", metavar="NAME=COLUMN", help="your column for one of ours; repeatable")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", help="write the predictions to this HDF5 file")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a finished run on new data, with a check of the training range."""
+    from rich.table import Table
+
+    from cloudchamber import run as road
+
+    check_device(device)
+    if not data.is_file():
+        raise BadInput(f"--data {data}: no such file", status=2)
+    result = road.evaluate(directory, data, settings_of(column) or None, device)
+    outside = result["outside"]
+    if outside.any():
+        print(f"warning: {outside.sum()} of {len(outside)} inputs lie outside the range of the training", file=sys.stderr)
+    names = result["target_names"]
+    if result["rows"]:
+        table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
+        for row in result["rows"]:
+            table.add_row(row["predictor"], row["target"], row["metric"], f"{row['value']:.4f} ± {row['error']:.4f}")
+    else:
+        table = Table("record", "predictor", *names, "in range", box=None, pad_edge=False)
+        for record in range(min(len(outside), 20)):
+            for name, prediction in result["predictions"].items():
+                stds = prediction.std[record] if prediction.std is not None else [None] * len(names)
+                cells = [f"{m:.4f}" + (f" ± {s:.4f}" if s is not None else "") for m, s in zip(prediction.mean[record], stds, strict=True)]
+                table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
+    console().print(table)
+    if output is not None:
+        arrays = {f"{name}/mean": prediction.mean for name, prediction in result["predictions"].items()}
+        arrays |= {f"{name}/std": p.std for name, p in result["predictions"].items() if p.std is not None}
+        road.write_arrays(output, {**arrays, "outside_training_range": outside}, {"targets": list(names)})
+        print(f"predictions of {len(outside)} records in {output}")
+
+
+@app.command()
+def explain(
+    directory: RunDirectory,
+    method: Annotated[str | None, typer.Option(help="one explanation of the study (default: all)")] = None,
+    workers: Workers = None,
+    device: Device = "auto",
+) -> None:
+    """Compute the explanations of a finished run again and rebuild its report."""
+    from cloudchamber import run as road
+
+    check_device(device)
+    with watched("simulating") as progress:
+        for path in road.explain(directory, method, road.Resources(workers, None, device, progress)):
+            print(path)
+
+
+@app.command()
+def compare(directories: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run directories, or files of results/")]) -> None:
+    """One table of several runs."""
+    console().print(metrics_table(directories))
+
+
+@app.command()
+def report(directory: RunDirectory) -> None:
+    """Rebuild report.html from what lies in the run directory."""
+    from cloudchamber import run as road
+
+    opened = road.open_run(directory)
+    road.read_metrics(directory)
+    with road.exclusive(directory):
+        print(road.write_report(opened).resolve())
+
+
+@app.command()
+def doctor() -> None:
+    """What is installed, what each missing extra would add, where things are kept."""
+    import importlib.util
+    import platform
+    from importlib.metadata import PackageNotFoundError, metadata, version
+
+    from cloudchamber import farm
+    from cloudchamber.run import hardware
+
+    out = console()
+    out.print(f"cloudchamber {__version__}, Python {platform.python_version()}, {hardware()}", markup=False)
+    for package in ("numpy", "numba", "scipy", "h5py", "scikit-learn", "distributed", "torch", "lightning", "captum"):
+        try:
+            out.print(f"  {package} {version(package)}", markup=False)
+        except PackageNotFoundError:
+            out.print(f"  {package} is missing: pip install -c constraints.txt cloudchamber", markup=False)
+    if importlib.util.find_spec("torch"):
+        from cloudchamber.run import choose_device
+
+        out.print(f"  networks run on: {choose_device('auto')}", markup=False)
+    extras = {"root": ("uproot", "--data from ROOT files"), "parquet": ("pyarrow", "--data from Parquet files")}
+    for extra in metadata("cloudchamber").get_all("Provides-Extra") or []:
+        module, adds = extras[extra]
+        there = importlib.util.find_spec(module) is not None
+        state = "installed" if there else f"missing, pip install 'cloudchamber[{extra}]' adds {adds}"
+        out.print(f"  extra {extra} ({adds}): {state}" if there else f"  extra {extra}: {state}", markup=False)
+    cache = farm.cache_directory()
+    size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 2**20
+    out.print(f"  cache {cache}: {size:.0f} MiB, writable (CLOUDCHAMBER_CACHE moves it)", markup=False)
+
+
+def main() -> None:
+    """Entry point: one clear line on standard error instead of a traceback."""
+    debug = "--debug" in sys.argv
+    try:
+        status = app(standalone_mode=False)
+    except BadInput as error:
+        if debug:
+            raise
+        print(f"cloudchamber: {error}", file=sys.stderr)
+        status = error.status
+    except UsageError as error:
+        message = error.format_message()
+        if error.ctx is not None and message.startswith("No such command"):
+            known = error.ctx.command.list_commands(error.ctx)
+            word = message.split("'")[1]
+            message = f"no command {word!r}{did_you_mean(word, known)}"
+        elif error.ctx is not None:
+            message = f"{message} (see `{error.ctx.command_path} --help`)"
+        print(f"cloudchamber: {message}", file=sys.stderr)
+        status = 2
+    except (typer.Abort, KeyboardInterrupt):
+        print("cloudchamber: interrupted", file=sys.stderr)
+        status = 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except Exception as error:
+        if debug:
+            raise
+        text = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            text = f"disk full: {text}; free space, then go on with --resume"
+        print(f"cloudchamber: {type(error).__name__}: {text} (--debug shows the traceback)", file=sys.stderr)
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

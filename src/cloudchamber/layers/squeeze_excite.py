@@ -1,0 +1,34 @@
+"""Squeeze-and-excitation: channels weighted by a gate that looks at their averages (Hu et al., arXiv:1709.01507, eq. 2-4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SqueezeExcite(nn.Module):
+    """Multiplies every channel by ``sigmoid(W2 relu(W1 z))``, where ``z`` are the channels' averages over the image.
+
+    The hidden layer has ``channels // reduction`` units, but at least ``minimum``: in narrow networks two or fewer units would
+    be a bottleneck that the publication's networks (64 channels and more) never meet.
+
+    Args:
+        channels: number of channels C.
+        reduction: r of the publication.
+        minimum: smallest number of hidden units.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, minimum: int = 4) -> None:
+        super().__init__()
+        hidden = max(channels // reduction, minimum)
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
+
+    def gate(self, images: Tensor) -> Tensor:
+        """The weights of the channels, (sample, C), each between 0 and 1, for ``images`` (sample, C, height, width)."""
+        average = images.mean(dim=(2, 3))
+        return torch.sigmoid(self.excite(torch.relu(self.squeeze(average))))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``images`` (sample, C, height, width) with weighted channels, same shape."""
+        return images * self.gate(images)[:, :, None, None]

@@ -1,0 +1,199 @@
+"""Deep ensembles: the same network trained several times, and the mixture of what the members say.
+
+Lakshminarayanan, Pritzel, Blundell, arXiv:1612.01474: the mixture's mean is the mean of the members' means, its variance the mean of the
+members' variances (noise in the data) plus the variance of their means (what the training data leave open). One factor a target, the root
+mean square of the pulls of the validation records, makes the standard deviations calibrated (Levi et al., arXiv:1905.11659).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.learning.gaussian import GaussianModel, MeanFunction
+from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.schema import BadInput
+
+SAMPLES_FOR_STANDARDISATION = 1024
+BATCH = 64
+
+
+class DeepEnsemble:
+    """A predictor (see ``study.Predictor``) made of networks that differ by their random start and order of the data.
+
+    Its directory holds ``member-0/weights.pt``, ``member-0/history.csv`` and so on, ``history.csv`` of all members and ``calibration.json``.
+
+    Args:
+        title: for tables.
+        network: makes one freshly initialised network with two outputs a target.
+        options: settings of the training.
+        members: how many networks; one gives no epistemic part.
+        channels: channels of the inputs that the networks read.
+        select: target columns of the selection metric.
+        seed: member m uses (seed, m).
+        device: "cpu", "cuda", "cuda:1", ..., or "auto".
+        progress: "bar", "lines" in the log, or "none".
+    """
+
+    kind = "network"
+
+    def __init__(
+        self,
+        title: str,
+        network: Callable[[], nn.Module],
+        options: TrainingOptions,
+        members: int,
+        channels: tuple[int, ...],
+        select: tuple[int, ...],
+        seed: int,
+        device: str = "cpu",
+        progress: Progress = "lines",
+    ) -> None:
+        if members < 1:
+            raise ValueError(f"members = {members}: an ensemble has at least one")
+        self.title = title
+        self.network = network
+        self.options = options
+        self.members = members
+        self.channels = channels
+        self.select = select
+        self.seed = seed
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        self.progress = progress
+        self.models: list[GaussianModel] = []
+        self.factor: NDArray[np.float64] = np.ones(0)
+
+    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
+        """Train the members that are not finished yet, then calibrate.
+
+        Raises:
+            BadInput: no training or validation records.
+            ValueError: the network has not two outputs a target.
+        """
+        if len(train) == 0 or len(validation) == 0:
+            raise BadInput(f"{len(train)} training and {len(validation)} validation records: a network needs some of both")
+        directory.mkdir(parents=True, exist_ok=True)
+        models = []
+        for member in range(self.members):
+            weights = directory / f"member-{member}" / "weights.pt"
+            if weights.exists():
+                models.append(self._load(weights))
+                continue
+            models.append(self._start(member, train))
+            self._train(models[-1], member, train, validation, weights.parent)
+        self._gather_history(directory)
+        self._become(models, np.ones(train.targets.shape[1]))
+        said = self.predict(validation.inputs())
+        assert said.std is not None
+        self.factor = np.sqrt(np.square((said.mean - validation.targets) / said.std).mean(axis=0, dtype=np.float64))
+        text = json.dumps({"std_factor": dict(zip(train.target_names, self.factor.tolist(), strict=True))}, indent=1)
+        temporary = directory / "calibration.json.part"
+        temporary.write_text(text + "\n")
+        os.replace(temporary, directory / "calibration.json")
+
+    def restore(self, directory: Path) -> None:
+        """Be what ``fit`` left in ``directory``.
+
+        Raises:
+            BadInput: the directory does not hold a finished ensemble of this many members.
+        """
+        try:
+            factor = np.array(list(json.loads((directory / "calibration.json").read_text())["std_factor"].values()))
+            models = [self._load(directory / f"member-{member}" / "weights.pt") for member in range(self.members)]
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise BadInput(f"{directory} holds no finished ensemble of {self.members} such networks ({error})") from None
+        self._become(models, factor)
+
+    def predict(self, inputs: Inputs) -> Prediction:
+        """Mean and calibrated standard deviation (sample, target) for full inputs (sample, channel, ...)."""
+        means, variances = [], []
+        chosen = list(self.channels)
+        with torch.inference_mode():
+            for start in range(0, len(inputs), BATCH):
+                batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH, chosen])).to(self.device)
+                mean, std = (torch.stack(parts) for parts in zip(*(model(batch) for model in self.models), strict=True))
+                means.append(mean.mean(dim=0).cpu())
+                variances.append((std.square().mean(dim=0) + mean.var(dim=0, correction=0)).cpu())
+        if not means:
+            nothing = np.zeros((0, len(self.factor)), np.float32)
+            return Prediction(nothing, nothing)
+        spread = torch.cat(variances).sqrt().numpy() * self.factor
+        return Prediction(torch.cat(means).numpy(), spread.astype(np.float32))
+
+    @property
+    def members_modules(self) -> list[nn.Module]:
+        """The fitted networks (with their Gaussian outputs), on the device."""
+        return list(self.models)
+
+    def mean_function(self, member: int) -> MeanFunction:
+        """The mean of one member as a differentiable module of full raw inputs, with ``features`` and ``head``."""
+        return MeanFunction(self.models[member], self.channels).eval()
+
+    def _become(self, models: list[GaussianModel], factor: NDArray[np.float64]) -> None:
+        self.models = [model.to(self.device).eval() for model in models]
+        for model in self.models:
+            model.requires_grad_(False)
+        self.factor = factor
+
+    def _load(self, weights: Path) -> GaussianModel:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        model = GaussianModel(self.network(), len(state["target_mean"]))
+        model.load_state_dict(state)
+        return model
+
+    def _start(self, member: int, train: Samples) -> GaussianModel:
+        """A fresh model with its standardisations fitted."""
+        targets = train.targets.shape[1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.SeedSequence((self.seed, member)).generate_state(1)[0]))
+            model = GaussianModel(self.network(), targets)
+        model.fit_targets(torch.from_numpy(train.targets))
+        rng = np.random.default_rng((self.seed, member))
+        rows = rng.permutation(len(train))[:SAMPLES_FOR_STANDARDISATION]
+        images = torch.from_numpy(np.ascontiguousarray(train.inputs(np.sort(rows), rng)[:, list(self.channels)]))
+        standardize = getattr(model.network, "standardize", None)
+        if standardize is not None:
+            standardize.fit(images)
+        with torch.no_grad():
+            outputs = model.network.eval()(images[:1]).shape[1]
+        if outputs != 2 * targets:
+            raise ValueError(f"the network has {outputs} outputs: for {targets} targets it needs {2 * targets}")
+        return model
+
+    def _train(self, model: GaussianModel, member: int, train: Samples, validation: Samples, directory: Path) -> None:
+        from cloudchamber.learning import supervised  # Lightning takes seconds to import and is not needed to predict
+
+        supervised.train(
+            model.train(),
+            self.options,
+            train,
+            validation,
+            directory,
+            channels=self.channels,
+            select=self.select,
+            seed=(self.seed, member),
+            device=self.device,
+            progress=self.progress,
+            title=f"{self.title}, network {member + 1} of {self.members}",
+        )
+
+    def _gather_history(self, directory: Path) -> None:
+        """One table of all members."""
+        rows: list[list[str]] = []
+        for member in range(self.members):
+            with (directory / f"member-{member}" / "history.csv").open(newline="") as file:
+                header, *lines = csv.reader(file)
+            rows += [[str(member), *line] for line in lines]
+        temporary = directory / "history.csv.part"
+        with temporary.open("w", newline="") as file:
+            csv.writer(file).writerows([["member", *header], *rows])
+        os.replace(temporary, directory / "history.csv")

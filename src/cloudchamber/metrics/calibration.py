@@ -1,0 +1,47 @@
+"""Are quoted uncertainties true? Coverage: how often the truth lies within the central interval of a stated probability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfinv
+
+from cloudchamber.metrics.regression import Measured, Values
+
+
+def half_width(level: float) -> float:
+    """Half width, in standard deviations, of the central interval of a Gaussian with probability ``level`` (0.6827 gives 1)."""
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level}: a probability between 0 and 1")
+    return float(np.sqrt(2) * erfinv(level))
+
+
+def coverage(truth: Values, mean: Values, std: Values, level: float) -> Measured:
+    """Fraction of records with ``|truth - mean| <= half_width(level) * std``; perfect uncertainties give ``level``.
+
+    The error is binomial, with one success and one failure added (Agresti and Coull 1998), so that it is never 0.
+
+    Args:
+        truth, mean, std: (record,), in the unit of the target.
+        level: probability of the interval, e.g. 0.68.
+    """
+    n = len(truth)
+    if n == 0:
+        return Measured(float("nan"), float("nan"), 0)
+    inside = int((np.abs(truth - mean) <= half_width(level) * std).sum())
+    safe = (inside + 1) / (n + 2)
+    return Measured(inside / n, float(np.sqrt(safe * (1 - safe) / (n + 2))), n)
+
+
+def coverage_curve(truth: Values, mean: Values, std: Values, levels: Values) -> NDArray[np.float64]:
+    """Coverage at each of ``levels`` (level,): the curve that lies on the diagonal for perfect uncertainties."""
+    return np.array([coverage(truth, mean, std, float(level)).value for level in levels])
+
+
+def pull_width(truth: Values, mean: Values, std: Values) -> Measured:
+    """Root mean square of ``(truth - mean) / std``: 1 if right, above 1 if uncertainties are too small; error ``value/sqrt(2n)``."""
+    pulls: NDArray[np.floating[Any]] = (truth.astype(np.float64) - mean) / std
+    value = float(np.sqrt(np.square(pulls).mean())) if len(pulls) else float("nan")
+    return Measured(value, value / np.sqrt(2 * len(pulls)) if len(pulls) else float("nan"), len(pulls))

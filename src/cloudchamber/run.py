@@ -1,0 +1,526 @@
+"""The road: simulate, fit, score, explain, report, each step the same for every study, into one run directory.
+
+A run directory can be read without this package: JSON, CSV, HDF5, SVG and one HTML page. Every file is written to a
+temporary name and renamed; STATUS says running, finished, or failed and why. A run that was interrupted, even by
+SIGKILL, goes on from its last finished piece with ``resume``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudchamber import __version__, farm
+from cloudchamber.data.own import read_own
+from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
+from cloudchamber.data.splits import split_by_group
+from cloudchamber.data.store import exclusive
+from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
+from cloudchamber.study import Predictor, Row, Study, load_study
+
+log = logging.getLogger("cloudchamber")
+
+Progress = Callable[[int, int], None]
+"""Called with (records done, records in all) while the farm works."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where the work is done: worker processes or a Dask scheduler for simulation, a device for networks."""
+
+    workers: int | None = None
+    scheduler: str | None = None
+    device: str = "auto"
+    progress: Progress | None = None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write to a temporary name beside ``path``, then rename: a reader never sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON with two spaces, floats as they are; see ``write_text``."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
+    """Arrays to HDF5 by slash-separated name, through a temporary name. Strings are stored as UTF-8."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with h5py.File(temporary, "w") as file:
+            for name, values in arrays.items():
+                array = np.asarray(values)
+                file[name] = array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
+            file.attrs.update(dict(attributes or {}))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def commit() -> str:
+    """The git commit of this package's source, with ``+`` if changed, or ``"unknown"`` outside a repository."""
+    try:
+        out = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude", "*"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return out.stdout.strip()
+
+
+def hardware() -> str:
+    """Processor and number of cores that this process may use, e.g. ``"AMD EPYC, 2 cores"``."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def choose_device(device: str) -> str:
+    """``auto`` to ``cuda`` if there is one, else ``cpu``; BadInput if ``cuda`` is asked for and absent."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInput("--device cuda: this torch finds no CUDA device; use --device cpu or auto", status=2)
+    return device
+
+
+# --- a run directory --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """What is known of a run directory: the study, its configuration and the run's own record (run.json)."""
+
+    path: Path
+    study: Study
+    source: str
+    config: Config
+    record: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["seed"])
+
+    def note(self, **content: Any) -> None:
+        """Add to run.json."""
+        self.record.update(content)
+        write_json(self.path / "run.json", self.record)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the wall time of a stage to run.json, also when it is interrupted by an exception."""
+        start = time.perf_counter()
+        log.info("%s ...", stage)
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - start
+            wall = self.record["wall_s"]
+            wall[stage] = round(wall.get(stage, 0.0) + seconds, 2)
+            self.note(wall_s=wall)
+
+
+def new_run(study: Study, source: str, preset: str, config: Config, seed: int, home: Path, data: Path | None) -> OpenRun:
+    """Make ``<home>/<study>/<UTC time>-s<seed>/`` with config.json and run.json."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    base = home / study.name / f"{stamp}-s{seed}"
+    path, twin = base, 1
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                if not path.is_dir():
+                    raise
+                twin += 1
+                path = base.with_name(f"{base.name}-{twin}")
+    except OSError as error:
+        raise BadInput(f"cannot make the run directory {path} ({error.strerror}): choose another with --runs DIR") from None
+    packages = ("numpy", "numba", "scipy", "torch", "lightning", "scikit-learn", "distributed", "h5py")
+    record = {
+        "study": study.name, "title": study.title, "reference": study.reference, "source": source, "preset": preset,
+        "seed": seed, "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
+        "python": platform.python_version(), "packages": {name: version(name) for name in packages},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"), "command": " ".join(["cloudchamber", *sys.argv[1:]]),
+        "data": str(data.resolve()) if data else None, "wall_s": {},
+    }  # fmt: skip
+    write_json(path / "config.json", config.model_dump(mode="json"))
+    write_json(path / "run.json", record)
+    return OpenRun(path, study, source, config, record)
+
+
+def open_run(path: Path) -> OpenRun:
+    """Read a run directory; BadInput if it is none, or is damaged."""
+    try:
+        record = json.loads((path / "run.json").read_text())
+        values = json.loads((path / "config.json").read_text())
+    except FileNotFoundError:
+        near = sorted(str(found.parent) for found in path.parent.glob("*/run.json")) if path.parent.is_dir() else []
+        hint = did_you_mean(str(path), near) if near else "; `cloudchamber run STUDY` makes one"
+        raise BadInput(f"{path} is not a run directory (no run.json and config.json){hint}", status=2) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: run.json or config.json cannot be read ({error}): start a new run") from None
+    study = load_study(record["source"])
+    config = type(study.preset(next(iter(study.presets)))).model_validate(values)
+    return OpenRun(path, study, record["source"], config, record)
+
+
+@contextmanager
+def working(run: OpenRun) -> Iterator[None]:
+    """Hold the run directory alone, keep log.txt, and let STATUS say how it ends."""
+    with exclusive(run.path):
+        handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+        write_text(run.path / "STATUS", "running\n")
+        try:
+            yield
+            write_text(run.path / "STATUS", "finished\n")
+        except BaseException as error:
+            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+            log.error("failed: %s", " ".join(reason.split()))
+            write_text(run.path / "STATUS", f"failed: {' '.join(reason.split())}\n")
+            raise
+        finally:
+            log.removeHandler(handler)
+            handler.close()
+
+
+# --- the steps of the road --------------------------------------------------------------------------------------------
+
+
+def samples_of(study: Study, config: Config, records: Records, indices: NDArray[np.int64]) -> Samples:
+    """The samples of a data set that ``indices`` names."""
+    from functools import partial
+
+    truth = study.targets(config, _light(study, records, indices))
+    return Samples(records, indices, partial(study.inputs, config), truth, study.target_names)
+
+
+def _light(study: Study, records: Records, indices: NDArray[np.int64]) -> Arrays:
+    """Only the per-record columns (one axis), read in pieces: targets and groups never need the events."""
+    names = [name for name, array in study.schema.items() if len(array.axes.split()) == 1]
+    pieces = [records.read(part) for part in np.array_split(indices, max(len(indices) // 64, 1))]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
+
+
+def splits(study: Study, config: Config, records: Records, seed: int) -> tuple[Samples, Samples, Samples]:
+    """Training, validation and test samples, split by physics group."""
+    everything = np.arange(len(records), dtype=np.int64)
+    groups = everything if study.groups is None else study.groups(config, _light(study, records, everything))
+    train, validation, test = split_by_group(groups, seed)
+    return (
+        samples_of(study, config, records, train),
+        samples_of(study, config, records, validation),
+        samples_of(study, config, records, test),
+    )
+
+
+def fitted(run: OpenRun, train: Samples, validation: Samples, device: str) -> dict[str, Predictor]:
+    """All predictors of the study, fitted; those that a former session finished are restored."""
+    predictors = run.study.predictors(run.config, run.seed, device)
+    seconds = run.record.setdefault("fit_s", {})
+    for name, predictor in predictors.items():
+        directory = run.path / "checkpoints" / name
+        done = directory / "fitted"
+        if done.exists():
+            predictor.restore(directory)
+            continue
+        directory.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        log.info("fitting %s (%s)", name, predictor.title)
+        predictor.fit(train, validation, directory)
+        write_text(done, "")
+        seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - start, 2)
+        run.note(fit_s=seconds)
+        log.info("fitted %s in %.1f s", name, seconds[name])
+    return predictors
+
+
+def restored(run: OpenRun, device: str) -> dict[str, Predictor]:
+    """The predictors of a finished run, from its directory."""
+    predictors = run.study.predictors(run.config, run.seed, device)
+    for name, predictor in predictors.items():
+        directory = run.path / "checkpoints" / name
+        if not (directory / "fitted").exists():
+            raise BadInput(f"{run.path}: {name} is not fitted; finish it with `cloudchamber run --resume {run.path}`")
+        predictor.restore(directory)
+    return predictors
+
+
+def predict_all(predictors: Mapping[str, Predictor], samples: Samples) -> dict[str, Prediction]:
+    """Every predictor on every sample, in batches, so that memory does not grow with the data set."""
+    parts: dict[str, list[Prediction]] = {name: [] for name in predictors}
+    for batch in np.array_split(np.arange(len(samples)), max(-(-len(samples) // 256), 1)):
+        inputs = samples.inputs(batch)
+        for name, predictor in predictors.items():
+            parts[name].append(predictor.predict(inputs))
+
+    def joined(part: list[Prediction]) -> Prediction:
+        stds = [piece.std for piece in part if piece.std is not None]
+        return Prediction(np.concatenate([piece.mean for piece in part]), np.concatenate(stds) if stds else None)
+
+    return {name: joined(part) for name, part in parts.items()}
+
+
+def write_predictions(path: Path, scored: Mapping[str, tuple[Samples, dict[str, Prediction]]], study: Study) -> None:
+    """predictions.h5: a group a sample, with the truth and each predictor's mean and standard deviation."""
+    arrays: dict[str, Any] = {}
+    for sample, (samples, predictions) in scored.items():
+        arrays[f"{sample}/truth"] = samples.targets
+        arrays[f"{sample}/index"] = samples.indices
+        for name, prediction in predictions.items():
+            arrays[f"{sample}/{name}/mean"] = prediction.mean
+            if prediction.std is not None:
+                arrays[f"{sample}/{name}/std"] = prediction.std
+    write_arrays(path, arrays, {"targets": list(study.target_names), "unit": study.target_unit})
+
+
+def score(run: OpenRun, scored: Mapping[str, tuple[Samples, dict[str, Prediction]]]) -> list[Row]:
+    """Rows of metrics for every sample, each with the floor (the same metric of the ``floor`` predictor)."""
+    rows: list[Row] = []
+    kinds = {name: predictor.kind for name, predictor in run.study.predictors(run.config, run.seed, "cpu").items()}
+    floor_name = next((name for name, kind in kinds.items() if kind == "floor"), None)
+    for sample, (samples, predictions) in scored.items():
+        found = run.study.rows(samples.targets, predictions, np.random.default_rng(run.seed))
+        floors = {(row["target"], row["metric"]): row["value"] for row in found if row["predictor"] == floor_name}
+        rows += [{**row, "sample": sample, "floor": floors.get((row["target"], row["metric"]))} for row in found]
+    return rows
+
+
+def merge_history(run: OpenRun) -> None:
+    """history.csv: every predictor's own history, one table."""
+    rows: list[dict[str, str]] = []
+    for path in sorted((run.path / "checkpoints").glob("*/history.csv")):
+        with path.open(newline="") as file:
+            rows += [{"predictor": path.parent.name, **row} for row in csv.DictReader(file)]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    if rows:
+        with (run.path / ".history.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        (run.path / ".history.csv").replace(run.path / "history.csv")
+
+
+def training_range(train: Samples, path: Path) -> None:
+    """Keep what is needed to say later whether new inputs resemble the training's (see ``outside_training_range``)."""
+    inputs = train.inputs(np.arange(min(len(train), 2000))).astype(np.float64)
+    mean, spread = inputs.mean(0), inputs.std(0)
+    distance = _distance(inputs, mean, spread)
+    write_arrays(path, {"mean": mean, "spread": spread, "distance": distance})
+
+
+def _distance(inputs: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) -> NDArray[np.float64]:
+    floor = spread.mean() * 0.05 + 1e-12  # a pixel that was constant in training counts once it is clearly filled
+    squares = ((inputs - mean) / np.maximum(spread, floor)) ** 2
+    return np.asarray(squares.reshape(len(inputs), -1).mean(1), dtype=np.float64)
+
+
+def outside_training_range(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which inputs (sample, ...) lie farther from the training mean than 99.9 % of the training inputs did."""
+    with h5py.File(path) as file:
+        limit = np.quantile(file["distance"][:], 0.999)
+        return _distance(inputs, file["mean"][:], file["spread"][:]) > limit
+
+
+# --- the road ---------------------------------------------------------------------------------------------------------
+
+
+def travel(run: OpenRun, resources: Resources) -> OpenRun:
+    """Go the whole road in ``run``'s directory, from wherever it stands."""
+    with working(run):
+        study, config, seed = run.study, run.config, run.seed
+        device = choose_device(resources.device)
+        with run.timed("simulate"):
+            records = simulate_or_read(run, resources)
+            run.note(n_records=len(records), data_hash=getattr(records, "hash", lambda: "own data")(), device=device)
+        train, validation, test = splits(study, config, records, seed)
+        with run.timed("train"):
+            predictors = fitted(run, train, validation, device)
+            merge_history(run)
+            training_range(train, run.path / "training_range.h5")
+        with run.timed("simulate"):
+            probes = {name: simulate_probe(run, name, resources) for name in study.probes}
+        with run.timed("evaluate"):
+            scored = {"test": (test, predict_all(predictors, test))}
+            scored |= {name: (samples, predict_all(predictors, samples)) for name, samples in probes.items()}
+            write_predictions(run.path / "predictions.h5", scored, study)
+            rows = score(run, scored)
+        with run.timed("explain"):
+            if study.gallery is not None:
+                write_arrays(run.path / "gallery.h5", study.gallery(config, records))
+            for name in study.explanations:
+                explain_one(run, name, predictors, test)
+        write_metrics(run, rows, predictors)
+        write_report(run)
+    return run
+
+
+def simulate_or_read(run: OpenRun, resources: Resources) -> Records:
+    """The study's data set from the cache or the farm, or the user's own file."""
+    study, config = run.study, run.config
+    if run.record["data"] is not None:
+        return read_own(Path(run.record["data"]), study.schema, study.lengths(config), None)
+    return farm.simulate(
+        study, config, study.records(config), run.seed, study_source=run.source,
+        workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
+    )  # fmt: skip
+
+
+def simulate_probe(run: OpenRun, name: str, resources: Resources) -> Samples:
+    """A probe's data set; its seed differs from the training's so that no event is shared."""
+    probe = run.study.probes[name]
+    config = probe.change(run.config)
+    number = 1 + sorted(run.study.probes).index(name)
+    records = farm.simulate(
+        run.study, config, probe.records(run.config), run.seed + 1_000_003 * number, study_source=run.source,
+        workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
+    )  # fmt: skip
+    return samples_of(run.study, config, records, np.arange(len(records), dtype=np.int64))
+
+
+def explain_one(run: OpenRun, name: str, predictors: Mapping[str, Predictor], test: Samples) -> None:
+    """One explanation to ``explanations/<name>.h5``."""
+    log.info("explaining: %s", name)
+    arrays = run.study.explanations[name](run.config, predictors, test, np.random.default_rng(run.seed))
+    write_arrays(run.path / "explanations" / f"{name}.h5", arrays)
+
+
+def write_metrics(run: OpenRun, rows: list[Row], predictors: Mapping[str, Predictor]) -> None:
+    """metrics.json: the tidy table that reports, ``compare``, results/ and the README are made from."""
+    order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
+    record = run.record
+    write_json(
+        run.path / "metrics.json",
+        {
+            **{key: record[key] for key in ("study", "preset", "seed", "version", "commit")},
+            "date": datetime.now(UTC).date().isoformat(),
+            "hardware": record["hardware"],
+            "wall_s": record["wall_s"],
+            "fit_s": record.get("fit_s", {}),
+            "predictors": {name: {"title": p.title, "kind": p.kind} for name, p in predictors.items()},
+            "rows": [{key: row[key] for key in order} for row in rows],
+        },
+    )
+
+
+def write_report(run: OpenRun) -> Path:
+    """report.html from what lies in the run directory."""
+    from cloudchamber.report.page import write_page
+
+    sections = run.study.sections(run.config, run.path) if run.study.sections is not None else []
+    return write_page(run.path, sections)
+
+
+# --- verbs on a finished run ------------------------------------------------------------------------------------------
+
+
+def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: str) -> dict[str, Any]:
+    """Predict for (and, where the file holds the truth, score on) a user's data with a finished run's predictors.
+
+    Returns:
+        ``predictions`` by predictor, ``rows`` (empty without truth), ``outside`` (sample,) flags, ``target_names``.
+    """
+    run = open_run(path)
+    study, config = run.study, run.config
+    predictors = restored(run, choose_device(device))
+    targets = {name for name, array in study.schema.items() if len(array.axes.split()) == 1}
+    known_truth = True
+    try:
+        records = read_own(data, study.schema, study.lengths(config), mapping)
+    except BadInput as with_truth:
+        try:  # real data know no truth: everything but the per-record columns will do
+            schema = {name: array for name, array in study.schema.items() if name not in targets}
+            records = read_own(data, schema, study.lengths(config), mapping)
+            known_truth = False
+        except BadInput:
+            raise with_truth from None
+    everything = np.arange(len(records), dtype=np.int64)
+    if known_truth:
+        samples = samples_of(study, config, records, everything)
+    else:
+        from functools import partial
+
+        blank = np.full((len(records), len(study.target_names)), np.nan, np.float32)
+        samples = Samples(records, everything, partial(study.inputs, config), blank, study.target_names)
+    predictions = predict_all(predictors, samples)
+    outside = np.concatenate(
+        [
+            outside_training_range(run.path / "training_range.h5", samples.inputs(batch))
+            for batch in np.array_split(everything, max(-(-len(everything) // 256), 1))
+        ]
+    )
+    rows = study.rows(samples.targets, predictions, np.random.default_rng(run.seed)) if known_truth else []
+    return {"predictions": predictions, "rows": rows, "outside": outside, "target_names": study.target_names}
+
+
+def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
+    """Compute the explanations of a finished run again (all, or one by name) and rebuild its report."""
+    run = open_run(path)
+    if method is not None and method not in run.study.explanations:
+        raise BadInput(
+            f"study {run.study.name!r} has no explanation {method!r}{did_you_mean(method, run.study.explanations)}", status=2
+        )
+    names = [method] if method is not None else list(run.study.explanations)
+    with working(run):
+        predictors = restored(run, choose_device(resources.device))
+        records = simulate_or_read(run, resources)
+        _, _, test = splits(run.study, run.config, records, run.seed)
+        for name in names:
+            explain_one(run, name, predictors, test)
+        write_report(run)
+    return [run.path / "explanations" / f"{name}.h5" for name in names]
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """metrics.json of a run directory (or such a file itself); BadInput if there is none or it is damaged."""
+    file = path / "metrics.json" if path.is_dir() else path
+    try:
+        metrics = json.loads(file.read_text())
+        _ = [(row["predictor"], row["target"], row["metric"], row["value"]) for row in metrics["rows"]]
+    except FileNotFoundError:
+        raise BadInput(f"{file} does not exist: give a finished run directory or a file of results/", status=2) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{file} is not a table of metrics ({error!r})") from None
+    assert isinstance(metrics, dict)
+    return metrics
+
+
+__all__ = [
+    "ArrayRecords", "OpenRun", "Resources", "evaluate", "explain", "new_run", "open_run", "read_metrics", "travel",
+    "write_report",
+]  # fmt: skip
