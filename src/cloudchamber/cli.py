@@ -33,13 +33,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="Start with: cloudchamber list; cloudchamber run nuclear-shape --preset tiny",
 )
-sim = typer.Typer(help="A simulator as a tool of its own, in the idiom of its field's known program.", no_args_is_help=True)
+sim = typer.Typer(
+    help="A simulator as a tool of its own, in the idiom of its field's known program.", no_args_is_help=True
+)
 app.add_typer(sim, name="sim")
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
 Preset = Annotated[str, typer.Option(help="tiny, quick, standard or paper")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change one setting; repeatable")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change one setting; repeatable")
+]
 Seed = Annotated[int, typer.Option(min=0, help="random seed of everything")]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes of the simulation (default: every core)")]
 Scheduler = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="a running Dask scheduler instead")]
@@ -241,8 +245,14 @@ def metrics_table(runs: list[Path]) -> Any:
     contents = [read_metrics(path) for path in runs]
     names = [f"{m['study']} {m['preset']} s{m['seed']}" if len(runs) > 1 else "value" for m in contents]
     table = Table("target", "metric", "predictor", *names, "floor", box=None, pad_edge=False)
-    keys = list(dict.fromkeys((r["target"], r["metric"], r["predictor"]) for m in contents for r in m["rows"] if r["sample"] == "test"))
-    values = [{(r["target"], r["metric"], r["predictor"]): r for r in m["rows"] if r["sample"] == "test"} for m in contents]
+    keys = list(
+        dict.fromkeys(
+            (r["target"], r["metric"], r["predictor"]) for m in contents for r in m["rows"] if r["sample"] == "test"
+        )
+    )
+    values = [
+        {(r["target"], r["metric"], r["predictor"]): r for r in m["rows"] if r["sample"] == "test"} for m in contents
+    ]
     for target, metric, predictor in sorted(keys, key=lambda key: (key[0], key[1])):
         found = [by_key.get((target, metric, predictor)) for by_key in values]
         cells = [f"{row['value']:.4f} ± {row['error']:.4f}" if row else "" for row in found]
@@ -303,7 +313,9 @@ def evaluate(
     result = road.evaluate(directory, data, settings_of(column) or None, device)
     outside = result["outside"]
     if outside.any():
-        print(f"warning: {outside.sum()} of {len(outside)} inputs lie outside the range of the training", file=sys.stderr)
+        print(
+            f"warning: {outside.sum()} of {len(outside)} inputs lie outside the range of the training", file=sys.stderr
+        )
     names = result["target_names"]
     if result["rows"]:
         table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
@@ -314,7 +326,10 @@ def evaluate(
         for record in range(min(len(outside), 20)):
             for name, prediction in result["predictions"].items():
                 stds = prediction.std[record] if prediction.std is not None else [None] * len(names)
-                cells = [f"{m:.4f}" + (f" ± {s:.4f}" if s is not None else "") for m, s in zip(prediction.mean[record], stds, strict=True)]
+                cells = [
+                    f"{m:.4f}" + (f" ± {s:.4f}" if s is not None else "")
+                    for m, s in zip(prediction.mean[record], stds, strict=True)
+                ]
                 table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
     console().print(table)
     if output is not None:
@@ -341,7 +356,9 @@ def explain(
 
 
 @app.command()
-def compare(directories: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run directories, or files of results/")]) -> None:
+def compare(
+    directories: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run directories, or files of results/")],
+) -> None:
     """One table of several runs."""
     console().print(metrics_table(directories))
 
@@ -350,10 +367,11 @@ def compare(directories: Annotated[list[Path], typer.Argument(metavar="RUN...", 
 def report(directory: RunDirectory) -> None:
     """Rebuild report.html from what lies in the run directory."""
     from cloudchamber import run as road
+    from cloudchamber.data.store import exclusive
 
     opened = road.open_run(directory)
     road.read_metrics(directory)
-    with road.exclusive(directory):
+    with exclusive(directory):
         print(road.write_report(opened).resolve())
 
 

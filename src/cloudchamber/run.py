@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ from numpy.typing import NDArray
 
 from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
-from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
+from cloudchamber.data.samples import Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.data.store import exclusive
+from cloudchamber.data.store import exclusive, replacing
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
 from cloudchamber.study import Predictor, Row, Study, load_study
 
@@ -52,13 +53,9 @@ class Resources:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name beside ``path``, then rename: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    """Write to a temporary name, then rename: a reader never sees half a file."""
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -67,18 +64,13 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
-    """Arrays to HDF5 by slash-separated name, through a temporary name. Strings are stored as UTF-8."""
+    """Arrays to HDF5 by slash-separated name; strings are stored as UTF-8; see ``write_text``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with h5py.File(temporary, "w") as file:
-            for name, values in arrays.items():
-                array = np.asarray(values)
-                file[name] = array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
-            file.attrs.update(dict(attributes or {}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, values in arrays.items():
+            array = np.asarray(values)
+            file[name] = array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
+        file.attrs.update(dict(attributes or {}))
 
 
 def commit() -> str:
@@ -151,7 +143,9 @@ class OpenRun:
             self.note(wall_s=wall)
 
 
-def new_run(study: Study, source: str, preset: str, config: Config, seed: int, home: Path, data: Path | None) -> OpenRun:
+def new_run(
+    study: Study, source: str, preset: str, config: Config, seed: int, home: Path, data: Path | None
+) -> OpenRun:
     """Make ``<home>/<study>/<UTC time>-s<seed>/`` with config.json and run.json."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     base = home / study.name / f"{stamp}-s{seed}"
@@ -168,7 +162,9 @@ def new_run(study: Study, source: str, preset: str, config: Config, seed: int, h
                 twin += 1
                 path = base.with_name(f"{base.name}-{twin}")
     except OSError as error:
-        raise BadInput(f"cannot make the run directory {path} ({error.strerror}): choose another with --runs DIR") from None
+        raise BadInput(
+            f"cannot make the run directory {path} ({error.strerror}): choose another with --runs DIR"
+        ) from None
     packages = ("numpy", "numba", "scipy", "torch", "lightning", "scikit-learn", "distributed", "h5py")
     record = {
         "study": study.name, "title": study.title, "reference": study.reference, "source": source, "preset": preset,
@@ -224,8 +220,6 @@ def working(run: OpenRun) -> Iterator[None]:
 
 def samples_of(study: Study, config: Config, records: Records, indices: NDArray[np.int64]) -> Samples:
     """The samples of a data set that ``indices`` names."""
-    from functools import partial
-
     truth = study.targets(config, _light(study, records, indices))
     return Samples(records, indices, partial(study.inputs, config), truth, study.target_names)
 
@@ -329,11 +323,10 @@ def merge_history(run: OpenRun) -> None:
             rows += [{"predictor": path.parent.name, **row} for row in csv.DictReader(file)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     if rows:
-        with (run.path / ".history.csv").open("w", newline="") as file:
+        with replacing(run.path / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        (run.path / ".history.csv").replace(run.path / "history.csv")
 
 
 def training_range(train: Samples, path: Path) -> None:
@@ -354,7 +347,8 @@ def outside_training_range(path: Path, inputs: NDArray[np.float32]) -> NDArray[n
     """Which inputs (sample, ...) lie farther from the training mean than 99.9 % of the training inputs did."""
     with h5py.File(path) as file:
         limit = np.quantile(file["distance"][:], 0.999)
-        return _distance(inputs, file["mean"][:], file["spread"][:]) > limit
+        outside: NDArray[np.bool_] = _distance(inputs, file["mean"][:], file["spread"][:]) > limit
+    return outside
 
 
 # --- the road ---------------------------------------------------------------------------------------------------------
@@ -458,25 +452,8 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     run = open_run(path)
     study, config = run.study, run.config
     predictors = restored(run, choose_device(device))
-    targets = {name for name, array in study.schema.items() if len(array.axes.split()) == 1}
-    known_truth = True
-    try:
-        records = read_own(data, study.schema, study.lengths(config), mapping)
-    except BadInput as with_truth:
-        try:  # real data know no truth: everything but the per-record columns will do
-            schema = {name: array for name, array in study.schema.items() if name not in targets}
-            records = read_own(data, schema, study.lengths(config), mapping)
-            known_truth = False
-        except BadInput:
-            raise with_truth from None
-    everything = np.arange(len(records), dtype=np.int64)
-    if known_truth:
-        samples = samples_of(study, config, records, everything)
-    else:
-        from functools import partial
-
-        blank = np.full((len(records), len(study.target_names)), np.nan, np.float32)
-        samples = Samples(records, everything, partial(study.inputs, config), blank, study.target_names)
+    samples, known_truth = own_samples(study, config, data, mapping)
+    everything = np.arange(len(samples), dtype=np.int64)
     predictions = predict_all(predictors, samples)
     outside = np.concatenate(
         [
@@ -488,12 +465,47 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     return {"predictions": predictions, "rows": rows, "outside": outside, "target_names": study.target_names}
 
 
+def own_samples(
+    study: Study, config: Config, data: Path, mapping: Mapping[str, str] | None
+) -> tuple[Samples, bool]:
+    """A user's file as samples, and whether it knows the truth.
+
+    It holds the study's columns; or those without the truth, as real data do (the per-record columns); or, in HDF5,
+    finished inputs in a column of the inputs' name (images with the study's bins).
+    """
+    lengths = study.lengths(config)
+    if h5py.is_hdf5(data) and (mapping or {}).get(study.input_name, study.input_name) in _hdf5_columns(data):
+        finished = read_own(data, {study.input_name: study.input}, study.input_lengths(config), mapping)
+        return _without_truth(study, finished, lambda arrays, _: arrays[study.input_name].astype(np.float32)), False
+    observed = {name: array for name, array in study.schema.items() if len(array.axes.split()) > 1}
+    try:
+        records = read_own(data, study.schema, lengths, mapping)
+    except BadInput as with_truth:
+        try:
+            records = read_own(data, observed, lengths, mapping)
+        except BadInput:
+            raise with_truth from None
+        return _without_truth(study, records, partial(study.inputs, config)), False
+    return samples_of(study, config, records, np.arange(len(records), dtype=np.int64)), True
+
+
+def _hdf5_columns(path: Path) -> list[str]:
+    with h5py.File(path) as file:
+        return list(file)
+
+
+def _without_truth(study: Study, records: Records, make: Callable[[Arrays, Any], NDArray[np.float32]]) -> Samples:
+    unknown = np.full((len(records), len(study.target_names)), np.nan, np.float32)
+    return Samples(records, np.arange(len(records), dtype=np.int64), make, unknown, study.target_names)
+
+
 def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
     """Compute the explanations of a finished run again (all, or one by name) and rebuild its report."""
     run = open_run(path)
     if method is not None and method not in run.study.explanations:
         raise BadInput(
-            f"study {run.study.name!r} has no explanation {method!r}{did_you_mean(method, run.study.explanations)}", status=2
+            f"study {run.study.name!r} has no explanation {method!r}{did_you_mean(method, run.study.explanations)}",
+            status=2,
         )
     names = [method] if method is not None else list(run.study.explanations)
     with working(run):
@@ -513,14 +525,10 @@ def read_metrics(path: Path) -> dict[str, Any]:
         metrics = json.loads(file.read_text())
         _ = [(row["predictor"], row["target"], row["metric"], row["value"]) for row in metrics["rows"]]
     except FileNotFoundError:
-        raise BadInput(f"{file} does not exist: give a finished run directory or a file of results/", status=2) from None
+        raise BadInput(
+            f"{file} does not exist: give a finished run directory or a file of results/", status=2
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{file} is not a table of metrics ({error!r})") from None
     assert isinstance(metrics, dict)
     return metrics
-
-
-__all__ = [
-    "ArrayRecords", "OpenRun", "Resources", "evaluate", "explain", "new_run", "open_run", "read_metrics", "travel",
-    "write_report",
-]  # fmt: skip

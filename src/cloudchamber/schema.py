@@ -1,4 +1,4 @@
-"""The vocabulary shared by every room: arrays with axes and units, frozen configurations, and the one kind of user error.
+"""The vocabulary of every room: arrays with axes and units, frozen configurations, the one kind of user error.
 
 Conventions: an array's axes are written as one string of names in C order, ``"shape event"``; the first axis counts the
 records of a data set. Units are written once, here, and never in names.
@@ -57,9 +57,7 @@ class Config(BaseModel):
         """
         for key in changes:
             if key not in type(self).model_fields:
-                raise BadInput(
-                    f"unknown setting {key!r}{did_you_mean(key, type(self).model_fields)}", status=2
-                )
+                raise BadInput(f"unknown setting {key!r}{did_you_mean(key, type(self).model_fields)}", status=2)
         try:
             return type(self).model_validate(self.model_dump() | dict(changes))
         except ValidationError as error:

@@ -79,20 +79,21 @@ class Study:
         name, title, question, reference: what it is; ``reference`` holds arXiv numbers or DOIs.
         presets: configuration by preset name (tiny, quick, standard, paper).
         schema: every array on disk; the first axis is the record.
-        lengths: configuration to the lengths of named axes (other than the record's).
+        lengths: configuration to the lengths of named axes that a user's data must share (other than the record's).
         records: configuration to the number of records of a full data set.
         records_per_chunk: records that one task of the farm simulates.
         simulate: (configuration, first record, number, seed sequence of the chunk) to arrays of those records.
-        input: the inputs of predictors (after ``inputs``), with axes; ``input_lengths`` gives their lengths.
+        input_name, input: the inputs of predictors (what ``inputs`` makes); a user may give them ready-made by that name.
+        input_lengths: configuration to the lengths of the inputs' axes.
         inputs: (configuration, records, generator or None) to inputs; with a generator an augmented copy.
         targets: (configuration, records) to (record, target).
         target_names, target_unit: columns of the targets and their common unit.
-        groups: (configuration, records) to one integer a record; records of a group stay in one split. None: each its own.
+        groups: (configuration, records) to one integer a record: a group stays in one split. None: each its own.
         predictors: (configuration, seed, device) to fresh predictors by name, in the order of tables.
         rows: (truth, prediction by predictor, generator) to rows of metrics; called for the test split and each probe.
         probes: further data sets by name.
         gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
-        explanations: by name, (configuration, predictors, test samples, generator) to arrays for ``explanations/<name>.h5``.
+        explanations: by name, (configuration, predictors, test samples, generator) to arrays of ``explanations/``.
         sections: (configuration, run directory) to the sections of the report page.
         headline: (predictor, target, metric) of the number that ``cloudchamber list`` shows.
         citation: BibTeX key or plain citation of the publication.
@@ -109,6 +110,7 @@ class Study:
     records: Callable[[Any], int]
     records_per_chunk: int
     simulate: Callable[[Any, int, int, np.random.SeedSequence], Arrays]
+    input_name: str
     input: Array
     input_lengths: Callable[[Any], dict[str, int]]
     inputs: Callable[[Any, Arrays, np.random.Generator | None], Inputs]
@@ -140,7 +142,8 @@ def study_names() -> dict[str, str]:
     import cloudchamber.studies as home
 
     found = {
-        module.name.replace("_", "-"): f"{home.__name__}.{module.name}" for module in pkgutil.iter_modules(home.__path__)
+        module.name.replace("_", "-"): f"{home.__name__}.{module.name}"
+        for module in pkgutil.iter_modules(home.__path__)
     }
     return found | {point.name: point.value.split(":")[0] for point in entry_points(group="cloudchamber.studies")}
 
@@ -157,7 +160,8 @@ def load_study(name: str) -> Study:
             raise BadInput(f"no file {name!r}: give the path of a file that ends with study = Study(...)", status=2)
         module_name = f"cloudchamber_study_{path.stem}"
         spec = importlib.util.spec_from_file_location(module_name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
         spec.loader.exec_module(module)

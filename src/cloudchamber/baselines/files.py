@@ -43,4 +43,6 @@ def gather(samples: Samples, function: Callable[[Inputs], Inputs]) -> Inputs:
     if len(samples) == 0:
         raise BadInput("0 records: a baseline needs some")
     starts = range(0, len(samples), CHUNK)
-    return np.concatenate([function(samples.inputs(range(start, min(start + CHUNK, len(samples))))) for start in starts])
+    return np.concatenate(
+        [function(samples.inputs(range(start, min(start + CHUNK, len(samples))))) for start in starts]
+    )

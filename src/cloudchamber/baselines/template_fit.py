@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from cloudchamber.baselines.files import gather, load_arrays, save_arrays
 from cloudchamber.data.samples import Inputs, Prediction, Samples
-from cloudchamber.schema import Arrays
+from cloudchamber.schema import Arrays, BadInput
 
 Floats = NDArray[np.float64]
 
-DEGREES = tuple((first, second) for first in (2, 4, 6, 8, 10, 12) for second in (1, 2, 3, 4, 6))
+DEGREES = ((0, 0), (1, 0), (1, 1), *((first, second) for first in (2, 4, 6, 8, 10, 12) for second in (1, 2, 3, 4, 6)))
 """Degrees of the polynomials in the first and second parameter that are tried, if there are twice as many records as terms."""
 DIRECTIONS = (4, 6, 8, 12, 16, 24, 32, 48)
 """Numbers of directions that are tried."""
@@ -39,8 +39,8 @@ class TemplateFit:
     """Fits two parameters to images; see the module.
 
     Args:
-        title: for tables.
         channels: channels of the inputs to use.
+        title: for tables.
         stabilize: which of those (channel numbers of the inputs) are counts.
         parameters: columns of the targets that hold the two parameters.
         absolute: columns of the targets that hold their absolute values, in the same order.
@@ -50,8 +50,8 @@ class TemplateFit:
 
     def __init__(
         self,
-        title: str,
         channels: tuple[int, ...],
+        title: str,
         stabilize: tuple[int, ...] = (0,),
         parameters: tuple[int, int] = (2, 3),
         absolute: tuple[int, int] = (0, 1),
@@ -64,25 +64,21 @@ class TemplateFit:
         self.state: Arrays = {}
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
-        """Make the templates, tune the fit. Writes ``template_fit.npz``.
-
-        Raises:
-            ValueError: fewer than 12 training records: not enough for the smallest polynomials.
-        """
+        """Make the templates, tune the fit. Writes ``template_fit.npz``."""
         self.state = {"unit": np.array(0.0)}
         self.state["unit"] = np.array(self._one_count(train))
         images = gather(train, self._stable)
         points = train.targets[:, list(self.parameters)].astype(np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
-        degrees, residuals, coefficients = fit_surfaces(images, 2 * (points - low) / (high - low) - 1)
+        scaled = to_unit(points, low, high)
+        degrees, residuals, coefficients = fit_surfaces(images, scaled)
         noise = np.sqrt(np.square(residuals).mean(axis=0)) + 1e-6
         noise = np.maximum(noise, 0.2 * np.median(noise[noise > 1e-5])) if (noise > 1e-5).any() else noise
-        residuals /= noise
-        templates = design(2 * (points - low) / (high - low) - 1, degrees) @ (coefficients / noise)
+        templates = design(scaled, degrees) @ (coefficients / noise)
         centre = templates.mean(axis=0)
         _, _, directions = np.linalg.svd(templates - centre, full_matrices=False)
         directions = directions[: max(DIRECTIONS)].T / noise[:, None]
-        projected = residuals * noise @ directions
+        projected = residuals @ directions
         self.state |= {
             "low": low,
             "high": high,
@@ -151,7 +147,7 @@ class TemplateFit:
         axes = [np.linspace(low[axis], high[axis], GRID[axis]) for axis in (0, 1)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
         degrees = (int(self.state["degrees"][0]), int(self.state["degrees"][1]))
-        templates = design(2 * (grid - low) / (high - low) - 1, degrees) @ self.state["coefficients"][:, :count]
+        templates = design(to_unit(grid, low, high), degrees) @ self.state["coefficients"][:, :count]
         whiten = np.linalg.inv(np.linalg.cholesky(self.state["covariance"][:count, :count])).T / np.sqrt(scale)
         templates, values = templates @ whiten, values[:, :count] @ whiten
         answers = np.zeros((len(grid), len(self.parameters) + len(self.absolute)))
@@ -168,6 +164,11 @@ class TemplateFit:
         floor = np.zeros(mean.shape[1])
         floor[list(self.parameters)] = floor[list(self.absolute)] = step / np.sqrt(12)
         return mean, np.sqrt(np.maximum(square - mean**2, 0) + floor**2)
+
+
+def to_unit(points: Floats, low: Floats, high: Floats) -> Floats:
+    """Parameters (point, 2) mapped from [low, high] to [-1, 1]."""
+    return 2 * (points - low) / np.where(high > low, high - low, 1) - 1
 
 
 def design(points: Floats, degrees: tuple[int, int]) -> Floats:
@@ -187,10 +188,10 @@ def fit_surfaces(images: Inputs, points: Floats) -> tuple[tuple[int, int], Float
         The degrees with the smallest leave-one-out error, the leave-one-out residuals (record, pixel), the coefficients (term, pixel).
 
     Raises:
-        ValueError: fewer than twice as many records as terms, for all degrees.
+        BadInput: fewer than two records.
     """
     best: tuple[float, tuple[int, int], Floats] | None = None
-    squares = images.astype(np.float64)
+    values = images.astype(np.float64)
     for degrees in DEGREES:
         if 2 * (degrees[0] + 1) * (degrees[1] + 1) > len(points):
             continue
@@ -198,12 +199,12 @@ def fit_surfaces(images: Inputs, points: Floats) -> tuple[tuple[int, int], Float
         left = 1 - np.square(basis).sum(axis=1)
         if left.min() < 1e-6:
             continue
-        residuals = (squares - basis @ (basis.T @ squares)) / left[:, None]
+        residuals = (values - basis @ (basis.T @ values)) / left[:, None]
         error = float(np.square(residuals).mean())
         if best is None or error < best[0]:
             best = error, degrees, residuals
     if best is None:
-        raise ValueError(f"{len(points)} records are too few for templates: give at least 12")
+        raise BadInput(f"{len(points)} training records: templates need at least 2")
     _, degrees, residuals = best
-    coefficients, *_ = np.linalg.lstsq(design(points, degrees), squares, rcond=None)
+    coefficients, *_ = np.linalg.lstsq(design(points, degrees), values, rcond=None)
     return degrees, residuals, coefficients

@@ -49,7 +49,8 @@ class Boosting:
             for leaves in LEAVES:
                 model = boosted(values, train.targets[:, target], leaves, TREES)
                 errors = [
-                    float(np.square(said - validation.targets[:, target]).mean()) for said in model.staged_predict(held_out)
+                    float(np.square(said - validation.targets[:, target]).mean())
+                    for said in model.staged_predict(held_out)
                 ]
                 tried.append((min(errors), leaves, 1 + int(np.argmin(errors))))
             chosen.append(min(tried))
@@ -82,9 +83,7 @@ class Boosting:
         self.std = state["std"]
 
 
-def boosted(
-    features: Features, target: NDArray[np.float32], leaves: int, trees: int
-) -> HistGradientBoostingRegressor:
+def boosted(features: Features, target: NDArray[np.float32], leaves: int, trees: int) -> HistGradientBoostingRegressor:
     """One fitted ensemble of trees."""
     model = HistGradientBoostingRegressor(
         learning_rate=LEARNING_RATE,

@@ -1,10 +1,10 @@
 """Class activation map of a network that ends in global average pooling and one dense layer.
 
 Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016, arXiv:1512.04150, equation 2,
-``M(x, y) = sum_n w_n a_n(x, y)``, a_n the maps that are pooled. For regression the "class" is an output. Such a head can
-be read at one place alone, ``head(A at (x, y)) = M(x, y) + bias``, whatever it does to each place before it pools (a ReLU),
-so the weights need not be found. Here the map is a share of the output: it is divided by the number of pixels, so that its
-sum is output minus bias (their equation 1).
+``M(x, y) = sum_n w_n a_n(x, y)``, a_n the maps that are pooled. For regression the "class" is an output. Such a
+head can be read at one place alone, ``head(A at (x, y)) = M(x, y) + bias``, whatever it does to each place before it
+pools (a ReLU), so the weights need not be found. Here the map is a share of the output: it is divided by the number of
+pixels, so that its sum is output minus bias (their equation 1).
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def class_activation_map(network: nn.Module, images: Tensor, output: Output, *, 
             except RuntimeError:
                 alone = torch.full((samples, *size), torch.nan, device=maps.device)
             value = head(network, maps)[:, columns].sum(dim=1)
-            if not torch.allclose(alone.mean(dim=(1, 2)), value, rtol=1e-3, atol=1e-5 * float(1 + value.abs().max())):
+            bias = head(network, torch.zeros_like(maps[:1]))[:, columns].sum()
+            rounding = 1e-3 * (alone - bias).abs().amax() + 1e-5 * value.abs().amax()
+            if not bool(((alone.mean(dim=(1, 2)) - value).abs() <= rounding).all()):
                 raise BadInput(
                     f"network {type(network).__name__}: its head is not global average pooling and one dense layer, "
                     "so it has no class activation map; use regression_gradcam"
                 )
-            bias = head(network, torch.zeros_like(maps[:1]))[:, columns].sum()
             found.append((upsampled(alone - bias, (height, width)) / (height * width)).cpu())
     return torch.cat(found).numpy().astype(np.float32)

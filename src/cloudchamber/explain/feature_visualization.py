@@ -1,13 +1,14 @@
 """Feature visualisation: the image that a chosen neuron answers to most, by gradient ascent on the input.
 
 Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017, doi:10.23915/distill.00007. The image is
-``x = start + s z`` with s the standard deviation of the start image, and each step is::
+``x = start + s z`` with s the standard deviation of the start image (of each channel), and each step is::
 
     z <- (1 - decay) z + rate blur(g) / rms(blur(g)),    g = d a(jitter(x)) / dz
 
-a is the neuron's mean activation over its feature map. The regularisation is that of the article: jitter (the input is
-shifted by a few pixels before each step), blur (a Gaussian on the gradient against high frequencies), decay (pulls to
-the start image, the L2 penalty). Images of counts are not negative, so x is cut at ``low``.
+a is the neuron's activation: the mean over its feature map of a ReLU (the article's channel objective; leaky, so that a
+silent neuron can wake up), or the value of a unit of a dense layer. The regularisation is that of the article: jitter
+(the input is shifted by a few pixels before each step), blur (a Gaussian on the gradient against high frequencies),
+decay (pulls to the start image, the L2 penalty). Images of counts are not negative, so x is cut at ``low``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from torch.nn import functional
 from cloudchamber.explain.forward import Floats, checked, device_of, evaluating
 from cloudchamber.schema import BadInput, did_you_mean
 
+LEAK = 0.01
+"""Slope of the leaky ReLU below zero."""
+
 
 @dataclass(frozen=True)
 class FeatureVisualization:
@@ -32,7 +36,7 @@ class FeatureVisualization:
 
     Attributes:
         image: (channel, height, width).
-        activation: (step + 1,), the neuron's mean activation, from the start image to ``image``, without jitter.
+        activation: (step + 1,), the neuron's activation, from the start image to ``image``, without jitter.
     """
 
     image: Floats
@@ -42,8 +46,9 @@ class FeatureVisualization:
 def neurons(network: nn.Module, per_depth: int, depths: int = 4) -> list[tuple[str, int]]:
     """Neurons to visualise, shallow to deep: (layer, channel).
 
-    Layers are convolutions with a window larger than one pixel, evenly spaced from the first to the last in the order
-    in which the network defines them; channels are evenly spaced (their order means nothing, so this is a fair draw).
+    Layers are convolutions with a window larger than one pixel (their batch normalisation if one follows: that is
+    what a ReLU reads), evenly spaced from the first to the last in the order in which the network defines them;
+    channels are evenly spaced (their order means nothing, so this is a fair draw).
 
     Args:
         network: any network with 2D convolutions.
@@ -55,11 +60,14 @@ def neurons(network: nn.Module, per_depth: int, depths: int = 4) -> list[tuple[s
     """
     if per_depth < 1 or depths < 1:
         raise BadInput(f"per_depth = {per_depth}, depths = {depths}: both at least 1")
-    layers = [
-        (name, module.out_channels)
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1
-    ]
+    layers: list[tuple[str, int]] = []
+    previous: nn.Module | None = None
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1:
+            layers.append((name, module.out_channels))
+        elif isinstance(module, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d) and max(previous.kernel_size) > 1:
+            layers[-1] = (name, module.num_features)
+        previous = module
     if not layers:
         raise BadInput(f"network {type(network).__name__} has no convolution with a window: no neurons to visualise")
     chosen = np.unique(np.linspace(0, len(layers) - 1, depths).round().astype(int))
@@ -126,7 +134,7 @@ def feature_visualization(
         start: (channel, height, width), where the ascent begins, e.g. the mean image of the data.
         steps: of the ascent.
         seed: of the jitter.
-        rate: size of a step, in standard deviations of the start image (of 1 if it is constant).
+        rate: size of a step, in standard deviations of the start image's channel (1 if it is constant).
         jitter: largest shift, in pixels; 0 for none.
         blur: standard deviation of the blur of the gradient, in pixels; 0 for none.
         decay: part of the way back to the start image that each step takes.
@@ -143,7 +151,8 @@ def feature_visualization(
         )
     rng = np.random.default_rng(seed)
     start = start[None].to(device_of(network))
-    scale = float(start.std()) or 1.0
+    spread = start.std(dim=(2, 3), keepdim=True, correction=0)
+    scale = torch.where(spread > 0, spread, 1.0)
     z = torch.zeros_like(start)
     trace = []
 
@@ -156,7 +165,8 @@ def feature_visualization(
                 raise BadInput(f"layer {layer!r} gives no tensor in the forward pass: choose another layer")
             if heard[0].ndim < 2 or not 0 <= channel < heard[0].shape[1]:
                 raise BadInput(f"layer {layer!r} gives {tuple(heard[0].shape)}: it has no channel {channel}")
-            return heard[0][0, channel].mean()
+            values = heard[0][0, channel]
+            return values if values.ndim == 0 else functional.leaky_relu(values, LEAK).mean()
 
         def image_of(z: Tensor) -> Tensor:
             image = start + scale * z

@@ -53,7 +53,7 @@ def superpixels(image: Tensor, n: int, seed: int = 0, contrast: float = 0.3) -> 
     return np.unique(labels, return_inverse=True)[1].reshape(height, width).astype(np.int64)
 
 
-def _proximity(original: Tensor, perturbed: Tensor, chosen: Tensor, **_: object) -> Tensor:
+def _proximity(_original: Tensor, _perturbed: Tensor, chosen: Tensor, **_: object) -> Tensor:
     """Weight of a perturbed image; the cosine between 1...1 and a vector with m of n ones is sqrt(m / n)."""
     distance = 1 - chosen.double().mean().sqrt()
     return torch.exp(-(distance**2) / WIDTH**2)

@@ -285,7 +285,8 @@ def deletion_curve(
     Args:
         network: see ``forward``.
         images: (sample, channel, height, width).
-        maps: (sample, height, width), a larger value means a more important pixel. Equal values: random order.
+        maps: (sample, height, width), a larger value means a more important pixel (of a signed map: its
+            sign counts, give its absolute value if both signs are evidence). Equal values come in random order.
         fractions: (step,), increasing parts of the pixels.
         baseline: (channel, height, width), what a removed pixel is replaced by; None: zero.
         output: the distance is the Euclidean norm over this output or these.

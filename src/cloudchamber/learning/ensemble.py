@@ -1,8 +1,8 @@
 """Deep ensembles: the same network trained several times, and the mixture of what the members say.
 
 Lakshminarayanan, Pritzel, Blundell, arXiv:1612.01474: the mixture's mean is the mean of the members' means, its variance the mean of the
-members' variances (noise in the data) plus the variance of their means (what the training data leave open). One factor a target, the root
-mean square of the pulls of the validation records, makes the standard deviations calibrated (Levi et al., arXiv:1905.11659).
+members' variances (noise in the data) plus the variance of their means (what the training data leave open). One factor a target, fitted to the
+validation records, makes the standard deviations calibrated (scaling as of Levi et al., arXiv:1905.11659).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import nn
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.learning.gaussian import GaussianModel, MeanFunction
 from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.metrics.calibration import calibrating_factor
 from cloudchamber.schema import BadInput
 
 SAMPLES_FOR_STANDARDISATION = 1024
@@ -80,7 +81,9 @@ class DeepEnsemble:
             ValueError: the network has not two outputs a target.
         """
         if len(train) == 0 or len(validation) == 0:
-            raise BadInput(f"{len(train)} training and {len(validation)} validation records: a network needs some of both")
+            raise BadInput(
+                f"{len(train)} training and {len(validation)} validation records: a network needs some of both"
+            )
         directory.mkdir(parents=True, exist_ok=True)
         models = []
         for member in range(self.members):
@@ -94,7 +97,8 @@ class DeepEnsemble:
         self._become(models, np.ones(train.targets.shape[1]))
         said = self.predict(validation.inputs())
         assert said.std is not None
-        self.factor = np.sqrt(np.square((said.mean - validation.targets) / said.std).mean(axis=0, dtype=np.float64))
+        columns = zip(validation.targets.T, said.mean.T, said.std.T, strict=True)
+        self.factor = np.array([calibrating_factor(truth, mean, std) for truth, mean, std in columns])
         text = json.dumps({"std_factor": dict(zip(train.target_names, self.factor.tolist(), strict=True))}, indent=1)
         temporary = directory / "calibration.json.part"
         temporary.write_text(text + "\n")
@@ -110,7 +114,9 @@ class DeepEnsemble:
             factor = np.array(list(json.loads((directory / "calibration.json").read_text())["std_factor"].values()))
             models = [self._load(directory / f"member-{member}" / "weights.pt") for member in range(self.members)]
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise BadInput(f"{directory} holds no finished ensemble of {self.members} such networks ({error})") from None
+            raise BadInput(
+                f"{directory} holds no finished ensemble of {self.members} such networks ({error})"
+            ) from None
         self._become(models, factor)
 
     def predict(self, inputs: Inputs) -> Prediction:

@@ -197,7 +197,13 @@ class History(Callback):
 
     def __init__(self, path: Path, targets: tuple[str, ...], progress: Progress, title: str) -> None:
         self.path = path
-        self.columns = ["epoch", "train_loss", "relative_mae", *(f"relative_mae_{name}" for name in targets), "seconds_per_step"]
+        self.columns = [
+            "epoch",
+            "train_loss",
+            "relative_mae",
+            *(f"relative_mae_{name}" for name in targets),
+            "seconds_per_step",
+        ]
         self.progress = progress
         self.title = title
         self.rows: list[list[str]] = []

@@ -34,7 +34,9 @@ class ResidualBlock(nn.Module):
         self.excitation = nn.Identity() if reduction is None else SqueezeExcite(outward, reduction)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inward != outward:
-            self.shortcut = nn.Sequential(nn.Conv2d(inward, outward, 1, stride=stride, bias=False), nn.BatchNorm2d(outward))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inward, outward, 1, stride=stride, bias=False), nn.BatchNorm2d(outward)
+            )
 
     def forward(self, images: Tensor) -> Tensor:
         """(sample, inward, height, width) to (sample, outward, height / stride, width / stride)."""

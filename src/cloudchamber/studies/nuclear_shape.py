@@ -5,7 +5,7 @@ deformed Woods-Saxon density (beta2, beta4) collide in the TRENTo model; every e
 elliptic flow and multiplicity; the 2D histogram of the 50 % most central events of one shape is the network's image.
 
 Conventions and choices (the paper leaves them open): dN/dY = s0 / <s0>_{0-1 %} of the same shape; v2 = k2 e2 + k2' e2^3,
-times 1 + u with u uniform within the residual fluctuation (10 %); both axes of the image are fixed and the same for all
+times 1 + u with u uniform within the residual fluctuation (10 %); both axes of the image are fixed, the same for all
 shapes, [0, multiplicity_max] and [0, v2_max]; image axes are (channel, v2_bin, multiplicity_bin), origin at the lower
 left; a pixel holds (count / events) * pixels, so that an image of any number of events has mean 1.
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,9 @@ class NuclearShapeConfig(Config):
     grid_step: float = Field(0.4, gt=0, le=0.5, description="cell of the entropy grid in fm")
     k2: float = Field(0.2, description="linear response of v2 to e2")
     k2_cubic: float = Field(0.1, description="cubic response of v2 to e2")
-    residual_fluctuation: float = Field(0.1, ge=0, lt=1, description="half-width of the uniform relative fluctuation of v2")
+    residual_fluctuation: float = Field(
+        0.1, ge=0, lt=1, description="half-width of the uniform relative fluctuation of v2"
+    )
     v2_max: float = Field(0.25, gt=0, description="upper edge of the v2 axis")
     multiplicity_max: float = Field(1.2, gt=0, description="upper edge of the axis of normalised dN/dY")
     resampled_fraction: float = Field(0.9, gt=0, le=1, description="fraction of a shape's events in a training image")
@@ -155,7 +158,7 @@ def images(config: NuclearShapeConfig, records: Arrays, rng: np.random.Generator
     return np.stack([density, significance], axis=1).reshape(-1, 2, PIXELS, PIXELS).astype(np.float32)
 
 
-def targets(config: NuclearShapeConfig, records: Arrays) -> NDArray[np.float32]:  # noqa: ARG001
+def targets(config: NuclearShapeConfig, records: Arrays) -> NDArray[np.float32]:
     """(shape, 4): |beta2|, |beta4|, beta2, beta4."""
     beta2, beta4 = records["beta2"], records["beta4"]
     return np.stack([np.abs(beta2), np.abs(beta4), beta2, beta4], axis=1).astype(np.float32)
@@ -182,9 +185,11 @@ def moments(inputs: Inputs, channels: tuple[int, ...]) -> NDArray[np.float64]:
     below_edge = above - per_column / per_column.sum(1, keepdims=True)
     fluctuation = inputs[:, 1].astype(np.float64) * np.sqrt(density)  # back to the sum over the pixel's events
     features = []
-    for low, high in zip(CENTRALITY_EDGES[:-1], CENTRALITY_EDGES[1:], strict=True):
+    for low, high in pairwise(CENTRALITY_EDGES):
         # the part of each column's events that lies in this bin of centrality
-        part = np.clip(np.minimum(above, high) - np.maximum(below_edge, low), 0, None) / np.maximum(above - below_edge, 1e-12)
+        part = np.clip(np.minimum(above, high) - np.maximum(below_edge, low), 0, None) / np.maximum(
+            above - below_edge, 1e-12
+        )
         weight = density * part[:, None, :]
         norm = weight.sum((1, 2))
 
@@ -250,9 +255,7 @@ def predictors(config: NuclearShapeConfig, seed: int, device: str) -> dict[str, 
     }
 
 
-def rows(
-    truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng: np.random.Generator
-) -> list[Row]:
+def rows(truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng: np.random.Generator) -> list[Row]:
     """R2 and MAE of every target, accuracy of the sign of beta2, coverage where there are uncertainties."""
     from cloudchamber.metrics.calibration import coverage
     from cloudchamber.metrics.classification import sign_accuracy
@@ -267,9 +270,19 @@ def rows(
                 measured["sign_accuracy"] = sign_accuracy(true, said, SIGN_THRESHOLD, rng)
             if prediction.std is not None:
                 for level in (0.68, 0.95):
-                    measured[f"coverage_{level:.0%}".rstrip("%")] = coverage(true, said, prediction.std[:, column], level)
+                    measured[f"coverage_{level:.0%}".rstrip("%")] = coverage(
+                        true, said, prediction.std[:, column], level
+                    )
             found += [
-                {"predictor": name, "target": target, "metric": metric, "value": m.value, "error": m.error, "n": m.n, "unit": ""}
+                {
+                    "predictor": name,
+                    "target": target,
+                    "metric": metric,
+                    "value": m.value,
+                    "error": m.error,
+                    "n": m.n,
+                    "unit": "",
+                }
                 for metric, m in measured.items()
             ]
     return found
@@ -287,7 +300,9 @@ ANKLE = ((0.08, 0.25), (0.35, 0.65))
 """Semi-central events, dN/dY near 0.5, with much flow."""
 
 
-def _explained(predictors: Mapping[str, Predictor], test: Samples, most: int) -> tuple[nn.Module, nn.Module, Inputs, NDArray[np.float32]]:
+def _explained(
+    predictors: Mapping[str, Predictor], test: Samples, most: int
+) -> tuple[nn.Module, nn.Module, Inputs, NDArray[np.float32]]:
     """The first member's mean function and network, and the images and targets of at most ``most`` test shapes."""
     from cloudchamber.learning.ensemble import DeepEnsemble
 
@@ -348,7 +363,10 @@ def features(
     start = torch.from_numpy(images.mean(0))
     chosen = neurons(function, per_depth=4)
     layers = list(dict.fromkeys(layer for layer, _ in chosen))
-    found = [[feature_visualization(function, layer, n, start, steps=60) for name, n in chosen if name == layer] for layer in layers]
+    found = [
+        [feature_visualization(function, layer, n, start, steps=60) for name, n in chosen if name == layer]
+        for layer in layers
+    ]
     return {
         "layer_names": np.array(layers),
         "pattern": np.stack([[one.image[0] for one in row] for row in found]),
@@ -389,7 +407,11 @@ def sanity(
             }
         for key, value in found.items():
             columns.setdefault(key, []).append(value)
-    return {"method": np.array(list(EXPLANATIONS)), "fraction": np.asarray(FRACTIONS), **{k: np.stack(v) for k, v in columns.items()}}
+    return {
+        "method": np.array(list(EXPLANATIONS)),
+        "fraction": np.asarray(FRACTIONS),
+        **{k: np.stack(v) for k, v in columns.items()},
+    }
 
 
 # --- pictures of the data ---------------------------------------------------------------------------------------------
@@ -452,16 +474,21 @@ study = Study(
     schema={
         "beta2": Array("shape", "", "quadrupole deformation of the Woods-Saxon surface", low=-0.6, high=0.6),
         "beta4": Array("shape", "", "hexadecapole deformation of the Woods-Saxon surface", low=-0.3, high=0.3),
-        "multiplicity": Array("shape event", "", "dN/dY over its mean in the shape's own most central 1 %", low=0, high=5),
+        "multiplicity": Array(
+            "shape event", "", "dN/dY over its mean in the shape's own most central 1 %", low=0, high=5
+        ),
         "v2": Array("shape event", "", "elliptic flow", low=0, high=1),
-        "mean_pt": Array("shape event", "", "[pT] proxy 1/sqrt(area) over its mean in the most central 1 %", low=0, high=10),
+        "mean_pt": Array(
+            "shape event", "", "[pT] proxy 1/sqrt(area) over its mean in the most central 1 %", low=0, high=10
+        ),
     },
-    lengths=lambda config: {"event": kept_events(config)},
+    lengths=lambda config: {},  # a user's shape may have any number of events
     records=lambda config: config.beta2_points * config.beta4_points,
     records_per_chunk=4,
     simulate=simulate,
+    input_name="image",
     input=Array("shape channel v2_bin multiplicity_bin", "", "density of events; significance of the [pT] fluctuation"),
-    input_lengths=lambda config: {"channel": 2, "v2_bin": PIXELS, "multiplicity_bin": PIXELS},  # noqa: ARG005
+    input_lengths=lambda config: {"channel": 2, "v2_bin": PIXELS, "multiplicity_bin": PIXELS},
     inputs=images,
     targets=targets,
     target_names=TARGETS,
@@ -470,7 +497,9 @@ study = Study(
     rows=rows,
     headline=("se_resnet_size", "abs_beta2", "r2"),
     probes={
-        "sharp-surface": Probe("uranium with a sharper surface (R = 6.86 fm, a = 0.42 fm)", _with_surface, _probe_records),
+        "sharp-surface": Probe(
+            "uranium with a sharper surface (R = 6.86 fm, a = 0.42 fm)", _with_surface, _probe_records
+        ),
         "xenon": Probe("xenon: a smaller nucleus (A = 129, R = 5.36 fm)", _with_xenon, _probe_records),
     },
     gallery=gallery,

@@ -1,0 +1,1 @@
+"""Heavy-ion initial states: nuclei of any shape and their collisions (the TRENTo model, arXiv:1412.4708)."""

@@ -1,0 +1,507 @@
+"""Data sets on disk: HDF5 shards with a checksum, read lazily and written so that a crash, a full disk or two processes
+at once never leave half a file behind.
+
+Conventions: one HDF5 dataset a column, first axis the record, HDF5 chunks of about 1 MB made of whole records, no
+compression. Each column carries its axes, unit and meaning; the file carries schema version, study, configuration,
+seed, code hash and checksum. Nothing depends on time or place: the same arrays give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import io
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudchamber.schema import SCHEMA_VERSION, Array, Arrays, BadInput, did_you_mean
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 1 << 20
+"""Size of an HDF5 chunk, and of the pieces in which columns are streamed."""
+
+OPEN_FILES = 32
+"""Shards that a Dataset keeps open at once."""
+
+NUMBERS = "give numbers, the first axis the record"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def checked(
+    arrays: Arrays, schema: Mapping[str, Array], lengths: Mapping[str, int], count: int | None = None
+) -> Arrays:
+    """The arrays in the types of the schema, after checking columns, shapes, values and number of records.
+
+    Args:
+        arrays: by column name; the first axis is the record.
+        schema: the columns that must be there, no fewer and no more.
+        lengths: required lengths of named axes.
+        count: required number of records, None for any.
+
+    Raises:
+        BadInput: a missing or unknown column, what ``Array.check`` refuses, columns of different numbers of records, or
+            values that the column's type cannot hold.
+    """
+    for name in schema:
+        if name not in arrays:
+            raise BadInput(f"no column {name!r}{did_you_mean(name, arrays)}")
+    for name in arrays:
+        if name not in schema:
+            raise BadInput(f"unknown column {name!r}{did_you_mean(name, schema)}")
+    result: Arrays = {}
+    for name, array in schema.items():
+        result[name] = fitted(name, np.asarray(arrays[name]), array, lengths)
+        count = len(result[name]) if count is None else count
+        if len(result[name]) != count:
+            raise BadInput(f"column {name!r}: expected {count} records, found {len(result[name])}")
+    return result
+
+
+def fitted(name: str, values: NDArray[Any], array: Array, lengths: Mapping[str, int]) -> NDArray[Any]:
+    """The values of one column in the type of the schema; BadInput as in ``checked``."""
+    array.check(name, values, lengths)
+    if values.dtype == np.dtype(array.dtype):
+        return np.ascontiguousarray(values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = np.ascontiguousarray(values, dtype=array.dtype)
+    if cast.dtype.kind in "iub" and not np.array_equal(cast, values):
+        raise BadInput(f"column {name!r}: expected whole numbers that fit {array.dtype}, found other {values.dtype}")
+    array.check(name, cast, lengths)
+    return cast
+
+
+class _Digest:
+    """The checksum of named arrays, fed column by column: the same however the records are cut into files."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def column(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], pieces: Iterator[NDArray[Any]]) -> None:
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(np.ascontiguousarray(piece).data.cast("B") if piece.size else b"")
+        self._total.update(f"{name} {dtype.str} {shape} {digest.hexdigest()}\n".encode())
+
+    def text(self) -> str:
+        return self._total.hexdigest()
+
+
+def checksum(arrays: Arrays) -> str:
+    """SHA-256 (hexadecimal) of names, types, shapes and bytes of the arrays."""
+    digest = _Digest()
+    for name, values in sorted(arrays.items()):
+        digest.column(name, values.dtype, values.shape, iter([values]))
+    return digest.text()
+
+
+class _Disk(io.FileIO):
+    """A file that remembers its first failure and then swallows all writes.
+
+    HDF5 ends the process with a segmentation fault when it cannot write on closing (a full disk); it must not notice.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while self.failure is None and len(rest):
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failure = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; what was written there becomes ``path``, on disk, when the block ends well.
+
+    Raises:
+        BadInput: the disk is full or the place cannot be written; the temporary file is gone, ``path`` is as before.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise BadInput(
+                f"disk full while writing {path}: free space or set CLOUDCHAMBER_CACHE; --resume goes on"
+            ) from error
+        raise BadInput(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to write to; it is ``path``, complete and on disk, when the block ends well (see ``replacing``)."""
+    with _new_file(path) as (file, _):
+        yield file
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[tuple[h5py.File, _Disk]]:
+    with replacing(path) as partial, _Disk(partial, "w+") as disk:
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file, disk
+        finally:
+            if disk.failure:  # whatever HDF5 says after that is only a consequence
+                raise disk.failure
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold ``directory`` for this process; the kernel lets go when the process ends, however it ends.
+
+    Args:
+        directory: an existing directory; its ``.lock`` file stays.
+        wait: wait for the other process (one line in the log) instead of refusing.
+
+    Raises:
+        BadInput: another process holds it (and not ``wait``), or the lock file cannot be written.
+    """
+    try:
+        handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise BadInput(f"cannot write in {directory}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+            if not wait:
+                raise BadInput(
+                    f"another process (pid {owner}) is using {directory}; wait or start another run"
+                ) from None
+            log.warning("another process (pid %s) is writing %s; waiting for it", owner, directory)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # the number is only for messages; a full disk must not matter here
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def rows_of(record: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Records in about 1 MB (at least one)."""
+    return max(1, CHUNK_BYTES // max(1, dtype.itemsize * int(np.prod(record))))
+
+
+def _write(
+    path: Path,
+    schema: Mapping[str, Array],
+    attributes: Mapping[str, Any],
+    length: int,
+    read: Callable[[str, int, int], NDArray[Any]],
+) -> None:
+    """Stream columns to an HDF5 file; ``read`` is (name, first, stop) to records."""
+    with _new_file(path) as (file, disk):
+        digest = _Digest()
+        for name, array in sorted(schema.items()):
+            one = read(name, 0, 1)
+            rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
+            chunks = (rows, *(max(1, axis) for axis in one.shape[1:]))
+            column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
+            column.attrs.update(_described(array))
+            pieces = (read(name, first, min(first + rows, length)) for first in range(0, length, rows))
+            digest.column(name, one.dtype, column.shape, _stored(pieces, column, disk))
+        file.attrs.update({**attributes, "schema_version": SCHEMA_VERSION, "checksum": digest.text()})
+
+
+def _stored(pieces: Iterable[NDArray[Any]], column: h5py.Dataset, disk: _Disk) -> Iterator[NDArray[Any]]:
+    """The same pieces, after each was written behind the one before."""
+    first = 0
+    for piece in pieces:
+        column[first : first + len(piece)] = piece
+        if disk.failure:
+            raise disk.failure
+        first += len(piece)
+        yield piece
+
+
+def _described(array: Array) -> dict[str, Any]:
+    text: dict[str, Any] = {"axes": array.axes, "unit": array.unit, "doc": array.doc}
+    return text | {key: value for key, value in (("low", array.low), ("high", array.high)) if value is not None}
+
+
+def write_shard(path: Path, arrays: Arrays, schema: Mapping[str, Array], attributes: Mapping[str, Any]) -> None:
+    """Write one chunk of records; ``path`` is complete and on disk when this returns, or unchanged if it raises.
+
+    Args:
+        path: the shard.
+        arrays: columns of the schema, checked before (see ``checked``).
+        schema: the meaning of the columns.
+        attributes: strings and numbers: study, config (JSON), seed, code, chunk. Schema version and checksum are added.
+
+    Raises:
+        BadInput: disk full, or the place cannot be written.
+    """
+    length = len(next(iter(arrays.values())))
+    _write(path, schema, attributes, length, lambda name, first, stop: arrays[name][first:stop])
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever HDF5 raises on a broken file (it raises nearly everything) becomes one line that names the file."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except FileNotFoundError:
+        raise BadInput(f"no file {path}") from None
+    except Exception as error:
+        reason = str(error).split("\n")[0][:120]
+        raise BadInput(f"{path} cannot be read (truncated, altered, or not HDF5): {reason}") from error
+
+
+def open_file(path: Path) -> h5py.File:
+    """An HDF5 file for reading."""
+    return h5py.File(path, "r", locking=False)  # files are complete before they get their name
+
+
+def _attributes(holder: h5py.File | h5py.Dataset) -> dict[str, Any]:
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in holder.attrs.items()}
+
+
+def _schema(file: h5py.File) -> dict[str, Array]:
+    found = {}
+    for name, column in file.items():
+        about = _attributes(column)
+        found[name] = Array(
+            about["axes"], about["unit"], about["doc"], column.dtype.name, about.get("low"), about.get("high")
+        )
+    return found
+
+
+def _columns(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
+
+
+def read_header(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Schema and attributes of a file that this package wrote; BadInput if it cannot be read."""
+    with reading(path), open_file(path) as file:
+        return _schema(file), _attributes(file)
+
+
+def read_shard(path: Path, verify: bool = True) -> Arrays:
+    """All columns of one shard.
+
+    Args:
+        path: the shard.
+        verify: compare with the checksum in the file.
+
+    Raises:
+        BadInput: no such file; truncated; altered (checksum). The message names the file.
+    """
+    with reading(path), open_file(path) as file:
+        stored = path.stat().st_size
+        for name, column in file.items():
+            if column.nbytes > stored:  # an altered shape could ask for any amount of memory
+                raise BadInput(f"{path} is truncated or altered: column {name!r} is larger than the file")
+        arrays: Arrays = {name: column[()] for name, column in file.items()}
+        if verify and file.attrs.get("checksum") != checksum(arrays):
+            raise BadInput(f"{path} is altered: its checksum does not match its content")
+    return arrays
+
+
+class Dataset:
+    """Records on disk: one HDF5 file, or shards one after another. Opens files when asked for records, and only those.
+
+    It can be pickled (open files are dropped) and read in forked processes. Satisfies ``Records``.
+
+    Args:
+        files: HDF5 files whose records follow each other.
+        schema: the columns to read; None: what the first file says of itself.
+        columns: column of the schema to its path in the files, where that differs.
+
+    Raises:
+        BadInput: a file that cannot be read, lacks a column, or whose columns do not fit together.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], schema: Mapping[str, Array] | None = None, columns: Mapping[str, str] | None = None
+    ) -> None:
+        self.files = tuple(files)
+        if not self.files:
+            raise BadInput("a data set needs at least one file")
+        self.schema: dict[str, Array] = dict(read_header(self.files[0])[0] if schema is None else schema)
+        self._columns = {name: (columns or {}).get(name, name) for name in self.schema}
+        self._handles: OrderedDict[Path, h5py.File] = OrderedDict()
+        self._process = os.getpid()
+        self._hash: str | None = None
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        counts = [self._measure(path) for path in self.files]
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+
+    def _measure(self, path: Path) -> int:
+        """Number of records of a file, after checking its columns against those of the files before."""
+        with reading(path), open_file(path) as file:
+            count = None
+            for name, where in self._columns.items():
+                column = file.get(where)
+                if not isinstance(column, h5py.Dataset):
+                    raise BadInput(f"{path}: no column {where!r}{did_you_mean(where, _columns(file))}")
+                if column.dtype.kind not in "fiub" or column.ndim == 0:
+                    raise BadInput(
+                        f"{path}: column {name!r} has shape {column.shape} and type {column.dtype}: {NUMBERS}"
+                    )
+                if self._shapes.setdefault(name, column.shape[1:]) != column.shape[1:]:
+                    raise BadInput(f"{path}: column {name!r} has records of another shape than {self.files[0]}")
+                count = column.shape[0] if count is None else count
+                if column.shape[0] != count:
+                    raise BadInput(f"{path}: column {name!r} has {column.shape[0]} records, other columns {count}")
+        return int(count or 0)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the first file says of its origin: study, config, seed, code, schema_version."""
+        with reading(self.files[0]), open_file(self.files[0]) as file:
+            return {key: value for key, value in _attributes(file).items() if key not in ("chunk", "checksum")}
+
+    def read(self, indices: NDArray[np.int64]) -> Arrays:
+        """The records ``indices``, in that order (repeats allowed), every column with the record axis first.
+
+        Raises:
+            IndexError: an index below 0 or beyond the end.
+            BadInput: a file cannot be read.
+        """
+        return {name: self._take(name, np.asarray(indices, dtype=np.int64)) for name in self.schema}
+
+    def pieces(self, name: str) -> Iterator[NDArray[Any]]:
+        """One column from the first record to the last, in pieces of about 1 MB."""
+        rows = rows_of(self._shapes[name], np.dtype(self.schema[name].dtype))
+        for first in range(0, len(self), rows):
+            yield self._slice(name, first, min(first + rows, len(self)))
+
+    def hash(self) -> str:
+        """SHA-256 (hexadecimal) of names, types, shapes and values; the same however the records are cut into files."""
+        if self._hash is None:
+            digest = _Digest()
+            for name, array in sorted(self.schema.items()):
+                digest.column(name, np.dtype(array.dtype), self.shape(name), self.pieces(name))
+            self._hash = digest.text()
+        return self._hash
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a column, the record axis first."""
+        return (len(self), *self._shapes[name])
+
+    def _slice(self, name: str, first: int, stop: int) -> NDArray[Any]:
+        return self._take(name, np.arange(first, stop, dtype=np.int64))
+
+    def _take(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"records {indices.min()} to {indices.max()} of a data set of {len(self)}")
+        dtype, record = np.dtype(self.schema[name].dtype), self._shapes[name]
+        result = np.empty((len(indices), *record), dtype)
+        order = np.argsort(indices, kind="stable")
+        ascending = indices[order]
+        files = np.searchsorted(self._starts, ascending, side="right") - 1
+        blocks = (ascending - self._starts[files]) // rows_of(record, dtype)  # one read touches one HDF5 chunk
+        cuts = np.flatnonzero(np.diff(files) | np.diff(blocks)) + 1
+        for some in np.split(np.arange(len(indices)), cuts) if len(indices) else ():
+            number = files[some[0]]
+            local = ascending[some] - self._starts[number]
+            path = self.files[number]
+            with reading(path):
+                column = self._handle(path)[self._columns[name]]
+                result[order[some]] = column[local[0] : local[-1] + 1][local - local[0]]
+        return result
+
+    def _handle(self, path: Path) -> h5py.File:
+        if self._process != os.getpid():  # a fork shares file positions with its parent
+            self._handles, self._process = OrderedDict(), os.getpid()
+        if path not in self._handles:
+            self._handles[path] = open_file(path)
+        self._handles.move_to_end(path)
+        while len(self._handles) > OPEN_FILES:
+            self._handles.popitem(last=False)[1].close()
+        return self._handles[path]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_handles": OrderedDict()}
+
+
+def write_file(dataset: Dataset, path: Path) -> None:
+    """Stream a data set into one HDF5 file (``simulate -o FILE``); the same records always give the same bytes.
+
+    Raises:
+        BadInput: disk full, the place cannot be written, or a shard cannot be read.
+    """
+    _write(path, dataset.schema, dataset.attributes, len(dataset), dataset._slice)
+
+
+def open_dataset(path: Path, schema: Mapping[str, Array], lengths: Mapping[str, int]) -> Dataset:
+    """Open a file or a directory of shards, checking columns and shapes (not values).
+
+    Args:
+        path: an HDF5 file, or a directory with ``shard-00000.h5`` and so on.
+        schema: the columns that must be there; others are ignored.
+        lengths: required lengths of named axes.
+
+    Raises:
+        BadInput: nothing there, a shard missing in the middle, or a column missing or of another shape or type.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted(path.glob("shard-*.h5"))
+        if [file.name for file in files] != [f"shard-{number:05d}.h5" for number in range(len(files))] or not files:
+            raise BadInput(
+                f"{path}: expected shard-00000.h5, shard-00001.h5, ... without gaps, found {len(files)} files"
+            )
+    dataset = Dataset(files, schema)
+    for name, array in schema.items():
+        check_layout(name, array, dataset.shape(name), lengths)
+    return dataset
+
+
+def check_layout(name: str, array: Array, shape: tuple[int, ...], lengths: Mapping[str, int]) -> None:
+    """``Array.check`` for a column that is on disk: refuse a wrong shape without reading values.
+
+    Raises:
+        BadInput: wrong number of axes or wrong length of an axis.
+    """
+    axes = array.axes.split()
+    if len(axes) != len(shape) or any(
+        lengths.get(axis, found) != found for axis, found in zip(axes, shape, strict=True)
+    ):
+        array.check(name, np.broadcast_to(np.zeros((), array.dtype), shape), lengths)

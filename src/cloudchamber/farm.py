@@ -1,0 +1,347 @@
+"""Chunks of simulation: in this process, on a local cluster, or on any Dask scheduler; the same bytes from each.
+
+Conventions: a data set of n records is cut into chunks of ``study.records_per_chunk``; the last is shorter. Chunk c draws
+from ``SeedSequence(seed, spawn_key=(c,))``, the c-th child that ``SeedSequence(seed).spawn`` would give. Workers return
+arrays, and only this process writes: a shard a chunk, complete under its name or not there at all. What is simulated once
+is found again under ``cache_directory()/<study>/<fingerprint>``, where the fingerprint covers configuration, seed,
+columns, chunk size, schema version and the simulators' source. The number of records is not part of it: full chunks
+(``shard-00002.h5``) serve every larger data set, a shorter last chunk (``tail-00003-17.h5``) those of the same size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import itertools
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+import cloudchamber
+from cloudchamber.data.store import Dataset, checked, exclusive, read_header, read_shard, write_shard
+from cloudchamber.schema import SCHEMA_VERSION, Arrays, BadInput, Config, fingerprint
+from cloudchamber.study import Study, load_study, study_names
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 10
+"""How long a scheduler may take to answer."""
+
+TASKS_PER_CORE = 2
+"""Chunks given to a worker's core ahead of time: enough that it never waits, few enough that memory does not grow."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some records of a data set: ``count`` from record ``first``, the chunk ``number`` of the seed."""
+
+    number: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a worker needs to simulate any chunk of a data set, as text and numbers.
+
+    Attributes:
+        source: the study, as ``load_study`` takes it.
+        config: the configuration as JSON.
+        seed: of the whole data set.
+        code: hash of the source that must also be the worker's.
+    """
+
+    source: str
+    config: str
+    seed: int
+    code: str
+
+
+def cache_directory() -> Path:
+    """``CLOUDCHAMBER_CACHE``, else ``~/.cache/cloudchamber``; made if it is not there.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    named = os.environ.get("CLOUDCHAMBER_CACHE")
+    try:
+        path = Path(named).expanduser().absolute() if named else Path.home() / ".cache" / "cloudchamber"
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except (OSError, RuntimeError) as error:
+        where = named or "~/.cache/cloudchamber"
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(
+            f"cannot write the cache {where} ({reason}): set CLOUDCHAMBER_CACHE to a directory that you can write"
+        ) from error
+
+
+def simulate(
+    study: Study,
+    config: Config,
+    n: int,
+    seed: int,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    study_source: str,
+) -> Dataset:
+    """A data set of ``n`` records, from the cache as far as it is there and whole.
+
+    Args:
+        study: what to simulate.
+        config: its configuration.
+        n: number of records.
+        seed: the same seed gives the same data set, bit for bit, however it is computed.
+        workers: processes on this machine, each with one thread; 1 means this process, None all available cores.
+        scheduler: address of a Dask scheduler, ``tcp://host:port``, instead of ``workers``.
+        progress: called with (records done, n) at the start and after each chunk.
+        study_source: what ``load_study`` takes to find ``study`` again, on a worker.
+
+    Raises:
+        BadInput: n, seed, workers or scheduler that cannot be (status 2); the scheduler is unreachable, loses its workers
+            or has another cloudchamber; the cache cannot be written or the disk is full; the study's arrays do not fit
+            its schema. Finished chunks stay: the same call goes on with the rest.
+    """
+    _check_usage(n, seed, workers, scheduler)
+    text = config.model_dump_json()
+    origin = Origin(_absolute(study_source), text, seed, code_hash(study_source))
+    size = study.records_per_chunk
+    chunks = [Chunk(number, first, min(size, n - first)) for number, first in enumerate(range(0, n, size))]
+    directory = cache_directory() / study.name / _key(study, origin)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot write {directory} ({error.strerror}): set CLOUDCHAMBER_CACHE") from error
+    report = progress or (lambda done, total: None)
+    files = [directory / _shard_name(chunk, size) for chunk in chunks]
+    with exclusive(directory, wait=True):
+        for left in directory.glob(".*.partial"):  # of a process that was killed
+            left.unlink(missing_ok=True)
+        done, missing = 0, []
+        report(done, n)
+        for chunk, file in zip(chunks, files, strict=True):
+            if _is_whole(file, study, origin, chunk):
+                done += chunk.count
+                report(done, n)
+            else:
+                missing.append(chunk)
+        with contextlib.closing(_simulated(study, origin, missing, workers, scheduler)) as results:
+            for chunk, arrays in results:
+                write_shard(files[chunk.number], arrays, study.schema, _attributes(study, origin, chunk))
+                done += chunk.count
+                report(done, n)
+    return Dataset(files, study.schema)
+
+
+def _check_usage(n: int, seed: int, workers: int | None, scheduler: str | None) -> None:
+    if n < 1:
+        raise BadInput(f"{n} records: give at least 1", status=2)
+    if seed < 0:
+        raise BadInput(f"seed {seed}: give a number that is not negative", status=2)
+    if workers is not None and scheduler is not None:
+        raise BadInput("--workers and --scheduler exclude each other: a scheduler brings its own workers", status=2)
+    if workers is not None and workers < 1:
+        raise BadInput(f"{workers} workers: give at least 1", status=2)
+    if scheduler is not None:
+        try:
+            address = urlsplit(scheduler)
+            good = address.scheme in {"tcp", "tls"} and address.hostname and address.port
+        except ValueError:  # a port that is no number
+            good = False
+        if not good:
+            raise BadInput(f"scheduler {scheduler!r}: give an address such as tcp://127.0.0.1:8786", status=2)
+
+
+def _absolute(study_source: str) -> str:
+    return str(Path(study_source).resolve()) if study_source.endswith(".py") else study_source
+
+
+def code_hash(study_source: str) -> str:
+    """Sixteen hexadecimal digits that change with the source of the simulators or of the study's module."""
+    if study_source.endswith(".py"):
+        study_file = Path(study_source)
+    else:
+        spec = importlib.util.find_spec(study_names()[study_source])
+        assert spec is not None and spec.origin is not None
+        study_file = Path(spec.origin)
+    home = Path(cloudchamber.__file__).parent
+    digest = hashlib.sha256(study_file.read_bytes())
+    for file in sorted((home / "simulators").rglob("*.py")):
+        digest.update(f"\n{file.relative_to(home).as_posix()}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _key(study: Study, origin: Origin) -> str:
+    columns = {name: asdict(array) for name, array in study.schema.items()}
+    return fingerprint([origin.config, origin.seed, origin.code, SCHEMA_VERSION, columns, study.records_per_chunk])
+
+
+def _shard_name(chunk: Chunk, size: int) -> str:
+    return f"shard-{chunk.number:05d}.h5" if chunk.count == size else f"tail-{chunk.number:05d}-{chunk.count}.h5"
+
+
+def _attributes(study: Study, origin: Origin, chunk: Chunk) -> dict[str, Any]:
+    named = {"study": study.name, "config": origin.config, "seed": str(origin.seed), "code": origin.code}
+    return named | {"chunk": chunk.number, "schema_version": SCHEMA_VERSION}
+
+
+def _is_whole(file: Path, study: Study, origin: Origin, chunk: Chunk) -> bool:
+    """Whether the shard is there and is what it should be; a damaged one is reported and counts as missing."""
+    if not file.exists():
+        return False
+    try:
+        arrays = read_shard(file)
+        schema, attributes = read_header(file)
+        if dict(study.schema) != schema or any(len(values) != chunk.count for values in arrays.values()):
+            raise BadInput(f"{file} is altered: its columns are not the study's")
+        if not _attributes(study, origin, chunk).items() <= attributes.items():
+            raise BadInput(f"{file} is altered: it says that it is of another data set")
+    except BadInput as error:
+        log.warning("%s; simulating it again", error)
+        return False
+    return True
+
+
+def simulate_chunk(study: Study, origin: Origin, chunk: Chunk) -> Arrays:
+    """The arrays of one chunk, in the types of the study's schema.
+
+    Raises:
+        BadInput: what the study's ``simulate`` returned does not fit its schema, or what it raised itself.
+    """
+    config = type(next(iter(study.presets.values()))).model_validate_json(origin.config)
+    seeds = np.random.SeedSequence(origin.seed, spawn_key=(chunk.number,))
+    arrays = study.simulate(config, chunk.first, chunk.count, seeds)
+    try:
+        return checked(arrays, study.schema, study.lengths(config), chunk.count)
+    except BadInput as error:
+        raise BadInput(f"study {study.name!r}, records from {chunk.first}: simulated {error}") from None
+
+
+def chunk_on_worker(origin: Origin, chunk: Chunk, version: str) -> Arrays:
+    """``simulate_chunk`` in another process, which loads the study itself.
+
+    Raises:
+        BadInput: also if the study or the simulators there are not those of the client, whose version is ``version``.
+    """
+    return simulate_chunk(_study_on_worker(origin.source, origin.code, version), origin, chunk)
+
+
+@functools.lru_cache(maxsize=8)
+def _study_on_worker(source: str, code: str, version: str) -> Study:
+    where = f"the worker on {platform.node()}"
+    if source.endswith(".py") and not Path(source).is_file():
+        raise BadInput(f"{where} has no file {source}: put the study where every worker finds it")
+    if not source.endswith(".py") and source not in study_names():
+        raise BadInput(
+            f"{where} has cloudchamber {cloudchamber.__version__} without study {source!r}: install {version}"
+        )
+    if code_hash(source) != code:
+        raise BadInput(
+            f"{where} has cloudchamber {cloudchamber.__version__} with other simulators or another study {source!r} than "
+            f"this client ({version}): install the same version on both and restart the workers"
+        )
+    return load_study(source)
+
+
+def _simulated(
+    study: Study, origin: Origin, chunks: Sequence[Chunk], workers: int | None, scheduler: str | None
+) -> Iterator[tuple[Chunk, Arrays]]:
+    """Every chunk with its arrays, in the order in which they are ready."""
+    if scheduler is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = min(workers or cores, len(chunks))
+        if workers <= 1:
+            for chunk in chunks:
+                yield chunk, simulate_chunk(study, origin, chunk)
+            return
+    if chunks:
+        with _client(workers, scheduler) as client:
+            yield from _on_cluster(client, origin, chunks)
+
+
+@contextlib.contextmanager
+def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
+    """A client of the scheduler at that address, or of a cluster of ``workers`` processes that ends with the block."""
+    from distributed import Client, LocalCluster
+
+    if scheduler is None:
+        one_thread = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                env=one_thread,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise BadInput(
+            f"no Dask scheduler answers at {scheduler} within {CONNECT_SECONDS} s: start one with `dask scheduler`"
+        ) from error
+    with client:
+        yield client
+
+
+def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, Arrays]]:
+    """Chunks as they are done, a few a core at a time.
+
+    A chunk whose worker dies is given to another by the scheduler, up to its ``allowed-failures`` (3) times.
+    """
+    from distributed import KilledWorker, as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    waiting = iter(chunks)
+    running: dict[Any, Chunk] = {}
+    finished = as_completed(loop=client.loop)
+    lonely = False
+    while True:
+        cores = sum(client.nthreads().values())
+        if not cores and not lonely:
+            log.warning("the scheduler at %s has no workers yet; waiting", client.scheduler.address)
+        lonely = not cores
+        room = max(1, TASKS_PER_CORE * cores) - len(running)
+        for chunk in itertools.islice(waiting, max(0, room)):
+            future = client.submit(chunk_on_worker, origin, chunk, cloudchamber.__version__, pure=False)
+            running[future] = chunk
+            finished.add(future)
+        if not running:
+            return
+        future = next(finished)
+        chunk = running.pop(future)
+        try:
+            arrays = future.result()
+        except KilledWorker as error:
+            raise BadInput(
+                f"workers died again and again while simulating records from {chunk.first}, perhaps for want of memory: "
+                "give fewer workers or smaller chunks; what is finished is kept"
+            ) from error
+        except (FutureCancelledError, CommClosedError) as error:
+            raise BadInput("the Dask scheduler is gone; what is finished is kept, --resume goes on") from error
+        del future  # lets the workers forget the result
+        yield chunk, arrays

@@ -1,0 +1,380 @@
+"""Figures and tables that any study can use. Each takes plain arrays and gives a matplotlib figure (or a Table).
+
+Labels are matplotlib texts (``r"$|\\beta_2|$"``) with their unit; names of predictors are translated by ``titles``.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from numpy.typing import NDArray
+
+from cloudchamber.data.samples import Prediction
+from cloudchamber.metrics.calibration import coverage_curve
+from cloudchamber.metrics.regression import mae, r2
+from cloudchamber.report.files import TEST, Metrics, Score
+from cloudchamber.report.page import Figure, Table
+from cloudchamber.report.style import GREY, INK, MARKERS, colours, grid, house_style, svg
+
+Truth = NDArray[np.floating[Any]]
+
+
+def picture(name: str, drawing: Drawing, caption: str, alt: str) -> Figure:
+    """A drawing as a figure of the page; see ``page.Figure``."""
+    return Figure(name, svg(drawing), caption, alt)
+
+
+def plus_minus(value: float, error: float) -> str:
+    """``"0.982 ± 0.004"``: the error to one digit, two if the first is 1; without error three significant digits."""
+    if math.isnan(value):
+        return "–"
+    if not math.isfinite(error) or error <= 0:
+        return f"{value:.3g}".replace("-", "−")
+    first = math.floor(math.log10(error))
+    digits = max(1 - first if error / 10**first < 1.95 else -first, 0)
+    return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
+
+
+def wrapped(title: str, width: int = 24) -> str:
+    """A title on several lines."""
+    return textwrap.fill(title, width)
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+@house_style()
+def training_curves(
+    history: Sequence[Mapping[str, str]],
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+    score: str = "validation_score",
+    score_label: str = "validation score",
+    *,
+    logarithmic: bool = False,
+) -> Drawing:
+    """Training loss and the score that selects the weights, by epoch: one thin line a member of an ensemble.
+
+    Args:
+        history: lines of history.csv: predictor, member, epoch, train_loss and the score.
+        titles, kinds: of the predictors.
+        score: column of the score.
+        score_label: its axis label.
+        logarithmic: whether the score's axis is logarithmic.
+    """
+    drawing, panels = grid(2, 2, 2.9)
+    colour = colours(kinds)
+    lines: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for row in history:
+        lines.setdefault((row["predictor"], row.get("member") or "0"), []).append(row)
+    for axes, column, label in zip(panels, ("train_loss", score), ("training loss", score_label), strict=True):
+        named: set[str] = set()
+        for (predictor, _), rows in lines.items():
+            points = [(_float(row.get("epoch")), _float(row.get(column))) for row in rows]
+            points = [point for point in points if all(math.isfinite(number) for number in point)]
+            if not points:
+                continue
+            epochs, values = zip(*points, strict=True)
+            title = titles.get(predictor, predictor)
+            axes.plot(
+                epochs, values, color=colour.get(predictor, INK), linewidth=1.1, alpha=0.85,
+                marker="." if len(points) < 3 else None, label="_" if title in named else title,
+            )  # fmt: skip
+            named.add(title)
+        axes.set_xlabel("epoch (pass over the training records)")
+        axes.set_ylabel(label)
+    if logarithmic and all(line.get_ydata().min() > 0 for line in panels[1].lines):  # type: ignore[union-attr]
+        panels[1].set_yscale("log")
+    handles, names = panels[0].get_legend_handles_labels()
+    if handles:
+        drawing.legend(handles, names, loc="outside lower center", ncols=min(len(names), 3))
+    return drawing
+
+
+def _float(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+# --- predictions ------------------------------------------------------------------------------------------------------
+
+
+@house_style()
+def predicted_against_true(
+    truth: Truth,
+    predictions: Mapping[str, Prediction],
+    column: int,
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+    label: str,
+) -> Drawing:
+    """A panel a predictor: predicted against true, bars of the stated standard deviation, R2 and MAE with errors.
+
+    Args:
+        truth: (record, target).
+        predictions: by predictor.
+        column: which target.
+        titles, kinds: of the predictors.
+        label: of the target, with unit.
+    """
+    drawing, panels = grid(len(predictions), 4, 1.95, shared=True)
+    colour = colours(kinds)
+    true = truth[:, column]
+    low, high = float(true.min()), float(true.max())
+    margin = 0.08 * (high - low or 1)
+    span = (low - margin, high + margin)
+    for axes, (name, said) in zip(panels, predictions.items(), strict=True):
+        mean = said.mean[:, column]
+        rms = float(np.sqrt(np.square(mean - true).mean()))
+        axes.fill_between(span, np.array(span) - rms, np.array(span) + rms, color=GREY, alpha=0.25, linewidth=0)
+        axes.plot(span, span, color=INK, linewidth=0.8)
+        bars = None if said.std is None else said.std[:, column]
+        _points(axes, true, mean, bars, colour.get(name, INK), MARKERS.get(kinds.get(name, ""), "o"))
+        draw = np.random.default_rng(0)
+        found = (("R²", r2(true, mean, draw)), ("MAE", mae(true, mean, draw)))
+        text = "\n".join(f"{word} {plus_minus(measured.value, measured.error)}" for word, measured in found)
+        axes.text(0.96, 0.05, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, bbox=PLATE)
+        axes.set_title(wrapped(titles.get(name, name)))
+        axes.set(xlim=span, ylim=span)
+    drawing.supxlabel(f"true {label}", fontsize=9)
+    drawing.supylabel(f"predicted {label}", fontsize=9)
+    return drawing
+
+
+PLATE = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+"""Behind text that may lie on points."""
+
+
+def _points(axes: Axes, x: Truth, y: Truth, bars: Truth | None, colour: str, marker: str) -> None:
+    """Points with faint error bars; smaller and fainter the more there are."""
+    crowd = min(1.0, math.sqrt(120 / max(len(x), 1)))
+    if bars is not None:
+        axes.errorbar(x, y, yerr=bars, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.25 + 0.35 * crowd, zorder=2)
+    filled = {} if marker == "x" else {"markeredgewidth": 0.0}
+    axes.plot(
+        x, y, marker, linestyle="none", color=colour, markersize=1.6 + 1.8 * crowd, alpha=0.45 + 0.45 * crowd, zorder=3,
+        **filled,
+    )  # fmt: skip
+
+
+# --- uncertainties ----------------------------------------------------------------------------------------------------
+
+LEVELS = np.linspace(0.05, 0.95, 19)
+
+
+@house_style()
+def coverage_curves(
+    truth: Truth,
+    predictions: Mapping[str, Prediction],
+    columns: Sequence[int],
+    labels: Sequence[str],
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+) -> Drawing:
+    """Are stated uncertainties true? Upper row: fraction of truths within an interval against its probability; lower row: pulls.
+
+    Args:
+        truth: (record, target).
+        predictions: by predictor; those without a standard deviation are left out.
+        columns: targets, one column of panels each.
+        labels: of these targets.
+        titles, kinds: of the predictors.
+    """
+    drawing, panels = grid(2 * len(columns), len(columns), 2.5)
+    colour = colours(kinds)
+    stated = {name: said for name, said in predictions.items() if said.std is not None}
+    n = len(truth)
+    level = np.linspace(0, 1, 101)
+    band = np.sqrt(level * (1 - level) / n)
+    bins = np.linspace(-4, 4, 17 if n < 400 else 33)
+    fine = np.linspace(-4, 4, 200)
+    for place, (column, label) in enumerate(zip(columns, labels, strict=True)):
+        above, below = panels[place], panels[place + len(columns)]
+        above.fill_between(level, level - band, level + band, color=GREY, alpha=0.3, linewidth=0, label="ideal ± 1σ (binomial)")
+        above.plot(level, level, color=INK, linewidth=0.8)
+        below.plot(fine, np.exp(-(fine**2) / 2) / math.sqrt(2 * math.pi), color=INK, linewidth=0.9, label="ideal: unit Gaussian")
+        for name, said in stated.items():
+            assert said.std is not None
+            true, mean, std = truth[:, column], said.mean[:, column], np.maximum(said.std[:, column], 1e-12)
+            observed = coverage_curve(true, mean, std, LEVELS)
+            style = {"color": colour.get(name, INK), "label": titles.get(name, name)}
+            above.plot(LEVELS, observed, marker=MARKERS.get(kinds.get(name, ""), "o"), markersize=2.5, linewidth=1, **style)
+            pulls = np.clip((mean - true) / std, -3.999, 3.999)
+            below.hist(pulls, bins=list(bins), density=True, histtype="step", linewidth=1.2, **style)
+        above.set(xlim=(0, 1), ylim=(0, 1), title=label, xlabel="stated probability of the interval")
+        below.set(xlim=(-4, 4), xlabel="(predicted − true) / stated uncertainty")
+    panels[0].set_ylabel("fraction of truths inside")
+    panels[len(columns)].set_ylabel("density of records")
+    handles, names = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center", ncols=min(len(names), 2))
+    return drawing
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+Column = tuple[str, str, str]
+"""A column of scores: target, metric, heading."""
+
+BETTER: dict[str, Callable[[float], float]] = {
+    "r2": lambda value: -value,
+    "accuracy": lambda value: -value,
+    "sign_accuracy": lambda value: -value,
+    "auc": lambda value: -value,
+    "mae": lambda value: value,
+    "rmse": lambda value: value,
+    "bias": abs,
+    "pull_width": lambda value: abs(value - 1),
+}
+"""What is to be small, by metric."""
+
+
+def distance(metric: str) -> Callable[[float], float] | None:
+    """The function that is smallest for the best value of a metric; None if it is not known."""
+    if metric.startswith("coverage_"):
+        nominal = {"68": 0.6827, "95": 0.9545}.get(metric[9:], float(metric[9:]) / 100)
+        return lambda value: abs(value - nominal)
+    return BETTER.get(metric)
+
+
+def ranking(metrics: Metrics, target: str, metric: str, sample: str = TEST) -> list[tuple[str, Score]]:
+    """Predictors with their scores, the best first; empty if nothing is known or the metric has no order."""
+    key = distance(metric)
+    found = [(name, metrics.score(name, target, metric, sample)) for name in metrics.titles]
+    known = [(name, score) for name, score in found if score is not None]
+    return sorted(known, key=lambda pair: key(pair[1].value)) if key is not None else []
+
+
+def tied(best: Score, other: Score, metric: str) -> bool:
+    """Whether two scores agree within their combined errors."""
+    key = distance(metric)
+    errors = [score.error for score in (best, other) if math.isfinite(score.error)]
+    return key is not None and abs(key(other.value) - key(best.value)) <= math.hypot(*errors)
+
+
+GROUPS = {"baseline": "Physicist's methods and statistical learners", "network": "Networks", "floor": "Floor"}
+"""Headings of the comparison table by kind, in this order."""
+
+
+def comparison_table(metrics: Metrics, columns: Sequence[Column], caption: str, sample: str = TEST) -> Table:
+    """Value ± error of each predictor in each column, grouped by kind, with winner and ties of each column.
+
+    Args:
+        metrics: of the run.
+        columns: what is compared; columns that nobody has are left out.
+        caption: HTML; an explanation of the marks is added.
+        sample: which sample.
+    """
+    shown = [column for column in columns if any(metrics.score(name, *column[:2], sample) for name in metrics.titles)]
+    kinds = [*GROUPS, *(kind for kind in dict.fromkeys(metrics.kinds.values()) if kind not in GROUPS)]
+    order = [name for kind in kinds for name in metrics.titles if metrics.kinds[name] == kind]
+    order = [name for name in order if any(metrics.score(name, *column[:2], sample) for column in shown)]
+    groups: dict[int, str] = {}
+    for number, name in enumerate(order):
+        if number == 0 or metrics.kinds[order[number - 1]] != metrics.kinds[name]:
+            groups[number] = GROUPS.get(metrics.kinds[name], metrics.kinds[name])
+    rows, winners, ties = [], set(), set()
+    for name in order:
+        scores = [metrics.score(name, *column[:2], sample) for column in shown]
+        rows.append((metrics.titles[name], *("–" if s is None else plus_minus(s.value, s.error) for s in scores)))
+    header = []
+    for place, (target, metric, heading) in enumerate(shown, start=1):
+        ranked = ranking(metrics, target, metric, sample)
+        for number, (name, score) in enumerate(ranked):
+            if number == 0:
+                winners.add((order.index(name), place))
+            elif tied(ranked[0][1], score, metric):
+                ties.add((order.index(name), place))
+        units = {score.unit for _, score in ranked if score.unit}
+        header.append(f"{heading} [{units.pop()}]" if len(units) == 1 else heading)
+    floors = {
+        place: next((s.floor for name in order if (s := metrics.score(name, *column[:2], sample))), math.nan)
+        for place, column in enumerate(shown)
+    }
+    if "floor" not in metrics.kinds.values() and any(math.isfinite(floor) for floor in floors.values()):
+        groups[len(rows)] = GROUPS["floor"]
+        rows.append(("no skill", *(plus_minus(floors[place], math.nan) for place in range(len(shown)))))
+    marks = " ★ marks the best value of a column, ≈ values that agree with it within the combined errors."
+    return Table(
+        ("predictor", *header), tuple(rows), caption + marks, frozenset(winners), frozenset(ties), groups
+    )
+
+
+@house_style()
+def score_dots(metrics: Metrics, columns: Sequence[tuple[str, str, str, tuple[float, float]]], sample: str = TEST) -> Drawing:
+    """Scores with errors as dots: a row a predictor, a panel a column, the floor as a dashed line.
+
+    Args:
+        metrics: of the run.
+        columns: target, metric, axis label and limits of the axis; what lies outside is drawn as an arrow at the edge.
+        sample: which sample.
+    """
+    names = [name for name in metrics.titles if any(metrics.score(name, *column[:2], sample) for column in columns)]
+    drawing, panels = grid(len(columns), len(columns), 0.7 + 0.24 * len(names))
+    colour = colours(metrics.kinds)
+    for axes, (target, metric, label, (low, high)) in zip(panels, columns, strict=True):
+        for row, name in enumerate(names):
+            score = metrics.score(name, target, metric, sample)
+            if score is None:
+                continue
+            if not low <= score.value <= high:
+                axes.plot(
+                    low if score.value < low else high, row, "<" if score.value < low else ">", color=colour[name],
+                    clip_on=False, markersize=5,
+                )  # fmt: skip
+                continue
+            error = score.error if math.isfinite(score.error) else 0.0
+            marker = MARKERS.get(metrics.kinds[name], "o")
+            axes.errorbar(score.value, row, xerr=error, fmt=marker, color=colour[name], markersize=5, capsize=0)
+        floor = next((s.floor for name in names if (s := metrics.score(name, target, metric, sample))), math.nan)
+        if low <= floor <= high:
+            axes.axvline(floor, color=GREY, linestyle="--", linewidth=1, zorder=0)
+        axes.set(xlim=(low, high), ylim=(len(names) - 0.5, -0.5), xlabel=label)
+        axes.set_yticks(range(len(names)), [])
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
+    panels[0].set_yticks(range(len(names)), [wrapped(metrics.titles[name], 30) for name in names])
+    return drawing
+
+
+@house_style()
+def two_samples(metrics: Metrics, columns: Sequence[Column], first: str, second: str, names: Mapping[str, str]) -> Drawing:
+    """Each predictor on two samples: an open marker for the first, a filled one for the second, a line between them.
+
+    Args:
+        metrics: of the run.
+        columns: target, metric and axis label of each panel.
+        first, second: samples.
+        names: of these samples, for the legend.
+    """
+    rows = [name for name in metrics.titles if any(metrics.score(name, *column[:2], second) for column in columns)]
+    drawing, panels = grid(len(columns), len(columns), 1.0 + 0.24 * len(rows))
+    colour = colours(metrics.kinds)
+    for axes, (target, metric, label) in zip(panels, columns, strict=True):
+        for row, name in enumerate(rows):
+            found = [metrics.score(name, target, metric, sample) for sample in (first, second)]
+            known = [score.value for score in found if score is not None]
+            axes.plot(known, [row] * len(known), color=colour[name], linewidth=1)
+            for score, face in zip(found, ("white", colour[name]), strict=True):
+                if score is not None:
+                    axes.errorbar(
+                        score.value, row, xerr=np.nan_to_num(score.error), fmt="o", color=colour[name], markersize=5,
+                        markerfacecolor=face, capsize=0,
+                    )  # fmt: skip
+        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=label)
+        axes.set_yticks(range(len(rows)), [])
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
+    panels[0].set_yticks(range(len(rows)), [wrapped(metrics.titles[name], 30) for name in rows])
+    for sample, face in ((first, "white"), (second, INK)):
+        panels[0].plot([], [], "o", color=INK, markerfacecolor=face, markersize=5, label=names.get(sample, sample))
+    handles, texts = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, texts, loc="outside lower center", ncols=2)
+    return drawing

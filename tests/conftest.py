@@ -1,0 +1,32 @@
+"""Every test has its own cache, one thread, and may not change torch's global state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache directory."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture(autouse=True)
+def torch_unchanged() -> Iterator[None]:
+    """Fail the test that changes torch's default type or gradient mode."""
+    import sys
+
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        assert torch.get_default_dtype() is torch.float32
+        assert torch.is_grad_enabled()

@@ -1,0 +1,93 @@
+"""What every network promises. Networks are found by folder: every module of ``cloudchamber.networks`` has ``tiny()``."""
+
+import importlib
+import pkgutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cloudchamber.networks as home
+
+NAMES = [module.name for module in pkgutil.iter_modules(home.__path__)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def made(name: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """A tiny network with all parameters drawn at random (zero starts hide gradients), and batches of 4 and 7 inputs."""
+    torch.manual_seed(5)
+    network, shape = importlib.import_module(f"{home.__name__}.{name}").tiny()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.rand_like(parameter))
+    return network, torch.rand(4, *shape), torch.rand(7, *shape)
+
+
+def test_there_are_networks() -> None:
+    assert "se_resnet" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_reaches_every_parameter(name: str) -> None:
+    network, images, _ = made(name)
+    network.train()
+    network(images).square().sum().backward()
+    for parameter_name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, parameter_name
+        assert torch.isfinite(parameter.grad).all(), parameter_name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eval_is_deterministic_and_sample_by_sample(name: str) -> None:
+    network, images, _ = made(name)
+    network.eval()
+    with torch.no_grad():
+        first = network(images)
+        assert torch.equal(first, network(images))
+        torch.testing.assert_close(first[1:3], network(images[1:3]), rtol=1e-4, atol=1e-5)
+    assert first.shape == (4, network.outputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_save_and_load(name: str, tmp_path: Path) -> None:
+    network, images, _ = made(name)
+    network.train()
+    network(images)  # running averages move
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    other, _ = importlib.import_module(f"{home.__name__}.{name}").tiny()
+    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    with torch.no_grad():
+        assert torch.equal(network.eval()(images), other.eval()(images))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_parity_at_a_second_batch_size(name: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    network, images, more = made(name)
+    network.eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            network, (images,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("sample")},), verbose=False
+        )
+    assert program is not None
+    program.save(tmp_path / "network.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
+    for batch in (images, more):
+        (result,) = session.run(None, {session.get_inputs()[0].name: batch.numpy()})
+        with torch.no_grad():
+            expected = network(batch).numpy()
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
