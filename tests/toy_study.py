@@ -1,6 +1,6 @@
 """A study that takes no time: how wide is a Gaussian, from the numbers drawn from it. Tests load it by its path.
 
-``TOY_SECONDS`` makes every chunk slow; ``TOY_JOURNAL`` names a file to which every chunk writes when it starts and ends.
+``TOY_SECONDS`` makes every chunk slow; ``TOY_JOURNAL`` names a file to which a chunk writes when it starts and ends.
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ study = Study(
     records_per_chunk=8,
     simulate=simulate,
     input=Array("record spread", "fm", "standard deviation of the numbers"),
+    input_name="spread",
     input_lengths=lambda config: {"spread": 1},
     inputs=inputs,
     targets=lambda config, records: records["width"][:, None],

@@ -15,6 +15,7 @@ import typer
 
 from cloudchamber import __version__
 from cloudchamber.schema import BadInput, did_you_mean
+from cloudchamber.simulators.heavyion.command import heavyion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,7 @@ sim = typer.Typer(
     help="A simulator as a tool of its own, in the idiom of its field's known program.", no_args_is_help=True
 )
 app.add_typer(sim, name="sim")
+sim.command("heavyion")(heavyion)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
@@ -232,33 +234,32 @@ def check_device(device: str) -> None:
 
 def say_where(opened: OpenRun) -> None:
     """The comparison of a finished run, and where its report is."""
-    console().print(metrics_table([opened.path]))
+    print_metrics([opened.path])
     print(f"report: {(opened.path / 'report.html').resolve()}")
 
 
-def metrics_table(runs: list[Path]) -> Any:
-    """One table of the test sample: a row a predictor, target and metric, a column a run; the winners in bold."""
+def print_metrics(runs: list[Path]) -> None:
+    """A table a metric of the test sample: predictors down, targets across, and the runs if there are several."""
     from rich.table import Table
 
     from cloudchamber.run import read_metrics
 
-    contents = [read_metrics(path) for path in runs]
-    names = [f"{m['study']} {m['preset']} s{m['seed']}" if len(runs) > 1 else "value" for m in contents]
-    table = Table("target", "metric", "predictor", *names, "floor", box=None, pad_edge=False)
-    keys = list(
-        dict.fromkeys(
-            (r["target"], r["metric"], r["predictor"]) for m in contents for r in m["rows"] if r["sample"] == "test"
-        )
-    )
-    values = [
-        {(r["target"], r["metric"], r["predictor"]): r for r in m["rows"] if r["sample"] == "test"} for m in contents
-    ]
-    for target, metric, predictor in sorted(keys, key=lambda key: (key[0], key[1])):
-        found = [by_key.get((target, metric, predictor)) for by_key in values]
-        cells = [f"{row['value']:.4f} ± {row['error']:.4f}" if row else "" for row in found]
-        floor = next((row["floor"] for row in found if row), None)
-        table.add_row(target, metric, predictor, *cells, "" if floor is None else f"{floor:.4f}")
-    return table
+    contents = {str(path): read_metrics(path) for path in runs}
+    test = [(run, row) for run, metrics in contents.items() for row in metrics["rows"] if row["sample"] == "test"]
+    for metric in dict.fromkeys(row["metric"] for _, row in test):
+        rows = [(run, row) for run, row in test if row["metric"] == metric]
+        targets = list(dict.fromkeys(row["target"] for _, row in rows))
+        table = Table("run", metric, *targets, box=None, pad_edge=False)
+        for run, metrics in contents.items():
+            label = f"{metrics['study']} {metrics['preset']} s{metrics['seed']}"
+            for predictor in dict.fromkeys(row["predictor"] for where, row in rows if where == run):
+                cells = {r["target"]: r for where, r in rows if where == run and r["predictor"] == predictor}
+                found = [cells.get(target) for target in targets]
+                table.add_row(label, predictor, *(f"{r['value']:.3f} ± {r['error']:.3f}" if r else "" for r in found))
+        if len(contents) == 1:
+            table.columns.pop(0)
+        console().print(table)
+        print()
 
 
 @app.command()
@@ -284,7 +285,14 @@ def simulate(
     try:
         with watched("simulating") as progress:
             dataset = farm.simulate(
-                loaded, config, n, seed, study_source=study, workers=workers, scheduler=scheduler, progress=progress
+                loaded,
+                loaded.data_config(config),
+                n,
+                seed,
+                study_source=study,
+                workers=workers,
+                scheduler=scheduler,
+                progress=progress,
             )
     except KeyboardInterrupt:
         raise BadInput("interrupted; the same command goes on where it stopped") from None
@@ -360,7 +368,7 @@ def compare(
     directories: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run directories, or files of results/")],
 ) -> None:
     """One table of several runs."""
-    console().print(metrics_table(directories))
+    print_metrics(directories)
 
 
 @app.command()

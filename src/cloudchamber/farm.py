@@ -1,25 +1,31 @@
 """Chunks of simulation: in this process, on a local cluster, or on any Dask scheduler; the same bytes from each.
 
-Conventions: a data set of n records is cut into chunks of ``study.records_per_chunk``; the last is shorter. Chunk c draws
-from ``SeedSequence(seed, spawn_key=(c,))``, the c-th child that ``SeedSequence(seed).spawn`` would give. Workers return
-arrays, and only this process writes: a shard a chunk, complete under its name or not there at all. What is simulated once
-is found again under ``cache_directory()/<study>/<fingerprint>``, where the fingerprint covers configuration, seed,
-columns, chunk size, schema version and the simulators' source. The number of records is not part of it: full chunks
-(``shard-00002.h5``) serve every larger data set, a shorter last chunk (``tail-00003-17.h5``) those of the same size.
+Conventions: a data set of n records is cut into chunks of ``study.records_per_chunk``; the last is shorter. Chunk c
+draws from ``SeedSequence(seed, spawn_key=(c,))``, the c-th child that ``SeedSequence(seed).spawn`` would give. Workers
+return arrays, and only this process writes: a shard a chunk, complete under its name or not there at all. What was
+simulated once is found again under ``cache_directory()/<study>/<fingerprint>``, where the fingerprint covers
+configuration, seed, columns, chunk size, schema version and the simulators' source. The number of records is not part
+of it: full chunks (``shard-00002.h5``) serve every larger data set, a shorter last chunk (``tail-00003-17.h5``) those
+of the same size.
 """
 
+# mypy: allow-untyped-calls
+# (distributed has no types)
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
-import importlib.util
+import inspect
 import itertools
 import logging
 import os
 import platform
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +34,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import cloudchamber
-from cloudchamber.data.store import Dataset, checked, exclusive, read_header, read_shard, write_shard
+from cloudchamber.data.store import Dataset, checked, exclusive, is_sealed, read_attributes, write_shard
 from cloudchamber.schema import SCHEMA_VERSION, Arrays, BadInput, Config, fingerprint
 from cloudchamber.study import Study, load_study, study_names
 
@@ -114,13 +120,13 @@ def simulate(
         study_source: what ``load_study`` takes to find ``study`` again, on a worker.
 
     Raises:
-        BadInput: n, seed, workers or scheduler that cannot be (status 2); the scheduler is unreachable, loses its workers
-            or has another cloudchamber; the cache cannot be written or the disk is full; the study's arrays do not fit
-            its schema. Finished chunks stay: the same call goes on with the rest.
+        BadInput: n, seed, workers or scheduler that cannot be (status 2); the scheduler is unreachable, loses its
+            workers or has another cloudchamber; the cache cannot be written or the disk is full; the arrays do not
+            fit the schema. Finished chunks stay: the same call goes on with the rest.
     """
     _check_usage(n, seed, workers, scheduler)
     text = config.model_dump_json()
-    origin = Origin(_absolute(study_source), text, seed, code_hash(study_source))
+    origin = Origin(_absolute(study_source), text, seed, code_hash(study))
     size = study.records_per_chunk
     chunks = [Chunk(number, first, min(size, n - first)) for number, first in enumerate(range(0, n, size))]
     directory = cache_directory() / study.name / _key(study, origin)
@@ -128,7 +134,7 @@ def simulate(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"cannot write {directory} ({error.strerror}): set CLOUDCHAMBER_CACHE") from error
-    report = progress or (lambda done, total: None)
+    report = progress or _silent
     files = [directory / _shard_name(chunk, size) for chunk in chunks]
     with exclusive(directory, wait=True):
         for left in directory.glob(".*.partial"):  # of a process that was killed
@@ -147,6 +153,10 @@ def simulate(
                 done += chunk.count
                 report(done, n)
     return Dataset(files, study.schema)
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress report."""
 
 
 def _check_usage(n: int, seed: int, workers: int | None, scheduler: str | None) -> None:
@@ -172,20 +182,36 @@ def _absolute(study_source: str) -> str:
     return str(Path(study_source).resolve()) if study_source.endswith(".py") else study_source
 
 
-def code_hash(study_source: str) -> str:
-    """Sixteen hexadecimal digits that change with the source of the simulators or of the study's module."""
-    if study_source.endswith(".py"):
-        study_file = Path(study_source)
-    else:
-        spec = importlib.util.find_spec(study_names()[study_source])
-        assert spec is not None and spec.origin is not None
-        study_file = Path(spec.origin)
+def code_hash(study: Study) -> str:
+    """Sixteen hexadecimal digits that change with the simulators' source, or with what ``simulate`` reaches in its file.
+
+    Editing a study's predictors or figures leaves its data as they are.
+    """
     home = Path(cloudchamber.__file__).parent
-    digest = hashlib.sha256(study_file.read_bytes())
+    digest = hashlib.sha256(_reached_source(study.simulate).encode())
     for file in sorted((home / "simulators").rglob("*.py")):
         digest.update(f"\n{file.relative_to(home).as_posix()}\n".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _reached_source(function: Callable[..., Any]) -> str:
+    """The source of a function, and of the functions, classes and constants of its module that it names, in turn."""
+    found: dict[str, str] = {}
+    open_ends: list[Any] = [function]
+    while open_ends:
+        one = open_ends.pop()
+        text = found[one.__qualname__] = inspect.getsource(one)
+        module = vars(sys.modules[one.__module__])
+        words = {node.id for node in ast.walk(ast.parse(textwrap.dedent(text))) if isinstance(node, ast.Name)}
+        for word in words & module.keys():
+            value = module[word]
+            if isinstance(value, int | float | str | tuple):
+                found[word] = repr(value)
+            elif inspect.isroutine(value) or inspect.isclass(value):
+                if value.__module__ == one.__module__ and value.__qualname__ not in found:
+                    open_ends.append(value)
+    return "\n".join(f"{name}: {found[name]}" for name in sorted(found))
 
 
 def _key(study: Study, origin: Origin) -> str:
@@ -207,12 +233,9 @@ def _is_whole(file: Path, study: Study, origin: Origin, chunk: Chunk) -> bool:
     if not file.exists():
         return False
     try:
-        arrays = read_shard(file)
-        schema, attributes = read_header(file)
-        if dict(study.schema) != schema or any(len(values) != chunk.count for values in arrays.values()):
-            raise BadInput(f"{file} is altered: its columns are not the study's")
-        if not _attributes(study, origin, chunk).items() <= attributes.items():
-            raise BadInput(f"{file} is altered: it says that it is of another data set")
+        sealed = is_sealed(file)
+        if not sealed or not _attributes(study, origin, chunk).items() <= read_attributes(file).items():
+            raise BadInput(f"{file} is not what its name says")
     except BadInput as error:
         log.warning("%s; simulating it again", error)
         return False
@@ -252,17 +275,18 @@ def _study_on_worker(source: str, code: str, version: str) -> Study:
         raise BadInput(
             f"{where} has cloudchamber {cloudchamber.__version__} without study {source!r}: install {version}"
         )
-    if code_hash(source) != code:
+    study = load_study(source)
+    if code_hash(study) != code:
         raise BadInput(
-            f"{where} has cloudchamber {cloudchamber.__version__} with other simulators or another study {source!r} than "
-            f"this client ({version}): install the same version on both and restart the workers"
+            f"{where} has cloudchamber {cloudchamber.__version__} with other simulators or another study {source!r} "
+            f"than this client ({version}): install the same version on both and restart the workers"
         )
-    return load_study(source)
+    return study
 
 
 def _simulated(
     study: Study, origin: Origin, chunks: Sequence[Chunk], workers: int | None, scheduler: str | None
-) -> Iterator[tuple[Chunk, Arrays]]:
+) -> Generator[tuple[Chunk, Arrays]]:
     """Every chunk with its arrays, in the order in which they are ready."""
     if scheduler is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -288,8 +312,8 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
-                worker_dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
                 env=one_thread,
             ) as cluster,
@@ -314,7 +338,7 @@ def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iter
     """
     from distributed import KilledWorker, as_completed
     from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     waiting = iter(chunks)
     running: dict[Any, Chunk] = {}
@@ -323,7 +347,9 @@ def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iter
     while True:
         cores = sum(client.nthreads().values())
         if not cores and not lonely:
-            log.warning("the scheduler at %s has no workers yet; waiting", client.scheduler.address)
+            log.warning(
+                "the scheduler at %s has no workers yet; waiting", client.scheduler_info(n_workers=0)["address"]
+            )
         lonely = not cores
         room = max(1, TASKS_PER_CORE * cores) - len(running)
         for chunk in itertools.islice(waiting, max(0, room)):
@@ -338,8 +364,8 @@ def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iter
             arrays = future.result()
         except KilledWorker as error:
             raise BadInput(
-                f"workers died again and again while simulating records from {chunk.first}, perhaps for want of memory: "
-                "give fewer workers or smaller chunks; what is finished is kept"
+                f"workers died again and again while simulating records from {chunk.first}, perhaps for want of "
+                "memory: give fewer workers or smaller chunks; what is finished is kept"
             ) from error
         except (FutureCancelledError, CommClosedError) as error:
             raise BadInput("the Dask scheduler is gone; what is finished is kept, --resume goes on") from error

@@ -32,7 +32,7 @@ from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.data.store import exclusive, replacing
+from cloudchamber.data.store import exclusive, new_file, replacing
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
 from cloudchamber.study import Predictor, Row, Study, load_study
 
@@ -66,7 +66,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_arrays(path: Path, arrays: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
     """Arrays to HDF5 by slash-separated name; strings are stored as UTF-8; see ``write_text``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(path) as file:
         for name, values in arrays.items():
             array = np.asarray(values)
             file[name] = array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
@@ -390,7 +390,7 @@ def simulate_or_read(run: OpenRun, resources: Resources) -> Records:
     if run.record["data"] is not None:
         return read_own(Path(run.record["data"]), study.schema, study.lengths(config), None)
     return farm.simulate(
-        study, config, study.records(config), run.seed, study_source=run.source,
+        study, study.data_config(config), study.records(config), run.seed, study_source=run.source,
         workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
     )  # fmt: skip
 
@@ -401,7 +401,7 @@ def simulate_probe(run: OpenRun, name: str, resources: Resources) -> Samples:
     config = probe.change(run.config)
     number = 1 + sorted(run.study.probes).index(name)
     records = farm.simulate(
-        run.study, config, probe.records(run.config), run.seed + 1_000_003 * number, study_source=run.source,
+        run.study, run.study.data_config(config), probe.records(run.config), run.seed + 1_000_003 * number, study_source=run.source,
         workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
     )  # fmt: skip
     return samples_of(run.study, config, records, np.arange(len(records), dtype=np.int64))
@@ -465,9 +465,7 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     return {"predictions": predictions, "rows": rows, "outside": outside, "target_names": study.target_names}
 
 
-def own_samples(
-    study: Study, config: Config, data: Path, mapping: Mapping[str, str] | None
-) -> tuple[Samples, bool]:
+def own_samples(study: Study, config: Config, data: Path, mapping: Mapping[str, str] | None) -> tuple[Samples, bool]:
     """A user's file as samples, and whether it knows the truth.
 
     It holds the study's columns; or those without the truth, as real data do (the per-record columns); or, in HDF5,

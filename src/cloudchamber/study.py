@@ -82,6 +82,8 @@ class Study:
         lengths: configuration to the lengths of named axes that a user's data must share (other than the record's).
         records: configuration to the number of records of a full data set.
         records_per_chunk: records that one task of the farm simulates.
+        learning_settings: settings that do not change the data: a data set serves all their values. Simulation sees
+            their defaults.
         simulate: (configuration, first record, number, seed sequence of the chunk) to arrays of those records.
         input_name, input: the inputs of predictors (what ``inputs`` makes); a user may give them ready-made by that name.
         input_lengths: configuration to the lengths of the inputs' axes.
@@ -121,6 +123,7 @@ class Study:
     rows: Callable[[NDArray[np.float32], Mapping[str, Prediction], np.random.Generator], list[Row]]
     headline: tuple[str, str, str]
     groups: Callable[[Any, Arrays], NDArray[np.int64]] | None = None
+    learning_settings: tuple[str, ...] = ()
     probes: Mapping[str, Probe] = field(default_factory=dict)
     gallery: Callable[[Any, Records], Arrays] | None = None
     explanations: Mapping[str, Callable[[Any, Mapping[str, Predictor], Samples, np.random.Generator], Arrays]] = field(
@@ -129,6 +132,11 @@ class Study:
     sections: Callable[[Any, Path], list[Section]] | None = None
     citation: str = ""
     extras: tuple[str, ...] = ()
+
+    def data_config(self, config: Any) -> Any:
+        """The configuration as simulation sees it: settings that only learning uses are at their defaults."""
+        fields = type(config).model_fields
+        return config.changed({name: fields[name].default for name in self.learning_settings})
 
     def preset(self, name: str) -> Config:
         """The configuration of a preset; BadInput (status 2) with did-you-mean if there is none."""

@@ -1,4 +1,5 @@
-"""What every network promises. Networks are found by folder: every module of ``cloudchamber.networks`` has ``tiny()``."""
+"""What every network promises. Networks are found by folder: every module of ``cloudchamber.networks`` has
+``tiny()``."""
 
 import importlib
 import pkgutil
@@ -25,7 +26,8 @@ def one_thread() -> Iterator[None]:
 
 
 def made(name: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """A tiny network with all parameters drawn at random (zero starts hide gradients), and batches of 4 and 7 inputs."""
+    """A tiny network with all parameters drawn at random (zero starts hide gradients), and batches of 4 and 7
+    inputs."""
     torch.manual_seed(5)
     network, shape = importlib.import_module(f"{home.__name__}.{name}").tiny()
     with torch.no_grad():
@@ -44,7 +46,8 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
     network.train()
     network(images).square().sum().backward()
     for parameter_name, parameter in network.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, parameter_name
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().sum() > 0, parameter_name
         assert torch.isfinite(parameter.grad).all(), parameter_name
 
 

@@ -20,4 +20,5 @@ def test_a_perfect_score_has_an_error_and_no_record_gives_nan() -> None:
     truth = np.linspace(0.2, 0.5, 8)
     assert sign_accuracy(truth, truth, 0.1, np.random.default_rng(9)).error == pytest.approx(1 / 10)
     none = sign_accuracy(truth, truth, 1.0, np.random.default_rng(9))
-    assert math.isnan(none.value) and none.n == 0
+    assert math.isnan(none.value)
+    assert none.n == 0

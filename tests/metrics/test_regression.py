@@ -49,9 +49,12 @@ def test_same_generator_gives_the_same_error() -> None:
 
 def test_too_few_records_give_nan_and_no_crash() -> None:
     one = r2(np.ones(1), np.ones(1), rng())
-    assert math.isnan(one.value) and math.isnan(one.error) and one.n == 1
+    assert math.isnan(one.value)
+    assert math.isnan(one.error)
+    assert one.n == 1
     none = mae(np.ones(0), np.ones(0), rng())
-    assert math.isnan(none.value) and none.n == 0
+    assert math.isnan(none.value)
+    assert none.n == 0
 
 
 def test_shapes_must_agree() -> None:

@@ -30,8 +30,8 @@ def test_publications_width_has_the_parameters_of_resnet34() -> None:
     with torch.device("meta"):
         plain = SEResNet(channels=1, outputs=2, reduction=None)
         excited = SEResNet(channels=1, outputs=2, reduction=16)
-    # ResNet-34 has 21.797672 M (arXiv:1512.03385; torchvision): less its 7x7 stem on colours (9408) and 1000 classes (513000)
-    assert parameters(plain) == 21_797_672 - 9408 - 513_000 + 9 * 64 + 2 * 513
+    # ResNet-34 (arXiv:1512.03385, as in torchvision) less its 7x7 stem on colours (9408) and its 1000 classes (513000)
+    assert parameters(plain) == 21_797_672 - 9408 - 513_000 + 3 * 9 * 64 + 2 * 513  # the image and two coordinates
     gates = sum(
         blocks * (2 * channels * hidden + hidden + channels)
         for blocks, channels, hidden in ((3, 64, 4), (4, 128, 8), (6, 256, 16), (3, 512, 32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_arrays(path: Path) -> Arrays:

@@ -22,7 +22,8 @@ ALPHAS = np.logspace(-5, 5, 41)
 
 
 class Ridge:
-    """Linear in standardised features, the penalty of each target chosen by exact leave-one-out errors on the training records.
+    """Linear in standardised features, the penalty of each target chosen by exact leave-one-out errors on the training
+    records.
 
     Its uncertainty is the root mean square of those leave-one-out errors, the same for every input.
 
@@ -38,7 +39,7 @@ class Ridge:
         self.title = title
         self.state: Arrays = {}
 
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
+    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
         """Fit the training records; the validation records are not needed. Writes ``ridge.npz``."""
         values = gather(train, self.features).astype(np.float64)
         centre, spread = values.mean(axis=0), values.std(axis=0)

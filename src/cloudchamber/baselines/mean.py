@@ -21,7 +21,7 @@ class TrainingMean:
         self.mean: NDArray[np.float32] = np.zeros(0, np.float32)
         self.std: NDArray[np.float32] = np.zeros(0, np.float32)
 
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
+    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
         """Take the mean; write ``mean.npz``."""
         self.mean = train.targets.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.std = train.targets.std(axis=0, dtype=np.float64).astype(np.float32)

@@ -3,7 +3,8 @@ at once never leave half a file behind.
 
 Conventions: one HDF5 dataset a column, first axis the record, HDF5 chunks of about 1 MB made of whole records, no
 compression. Each column carries its axes, unit and meaning; the file carries schema version, study, configuration,
-seed, code hash and checksum. Nothing depends on time or place: the same arrays give the same bytes.
+seed, code hash and the checksum of its arrays. The first 512 bytes, which HDF5 leaves free, are a seal: the checksum of
+all that follows. Nothing depends on time or place: the same arrays give the same bytes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ OPEN_FILES = 32
 """Shards that a Dataset keeps open at once."""
 
 NUMBERS = "give numbers, the first axis the record"
+
+SEAL = b"cloudchamber data set, sha256 of all bytes from 512: "
+"""How a data set begins, before its checksum: in the user block that HDF5 leaves free at the start of a file."""
+
+SEAL_BYTES = 512
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -167,19 +173,42 @@ def _sync(path: Path) -> None:
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[h5py.File]:
     """An HDF5 file to write to; it is ``path``, complete and on disk, when the block ends well (see ``replacing``)."""
-    with _new_file(path) as (file, _):
+    with replacing(path) as partial, _new_file(partial) as (file, _):
         yield file
 
 
 @contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[tuple[h5py.File, _Disk]]:
-    with replacing(path) as partial, _Disk(partial, "w+") as disk:
+def _new_file(path: Path, seal: int = 0) -> Iterator[tuple[h5py.File, _Disk]]:
+    """An HDF5 file with ``seal`` bytes of room before it."""
+    with _Disk(path, "w+") as disk:
         try:
-            with h5py.File(disk, "w") as file:
+            with h5py.File(disk, "w", userblock_size=seal) as file:
                 yield file, disk
         finally:
             if disk.failure:  # whatever HDF5 says after that is only a consequence
                 raise disk.failure
+
+
+def _seal(path: Path) -> bytes:
+    """What the seal of the file must be: the checksum of every byte behind it, as text."""
+    with path.open("rb") as file:
+        file.seek(SEAL_BYTES)
+        return SEAL + hashlib.file_digest(file, "sha256").hexdigest().encode() + b"\n"
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether this package wrote the file as a data set; BadInput, naming the file, if it was damaged or changed since.
+
+    HDF5 can end the process with a segmentation fault on a file with one wrong byte, so this is asked before opening.
+    """
+    with reading(path):
+        with path.open("rb") as file:
+            start = file.read(SEAL_BYTES)
+        if not start.startswith(SEAL):
+            return False
+        if start.rstrip(b"\0") != _seal(path):
+            raise BadInput(f"{path} is truncated or altered: its checksum does not match its content")
+    return True
 
 
 @contextlib.contextmanager
@@ -229,17 +258,20 @@ def _write(
     read: Callable[[str, int, int], NDArray[Any]],
 ) -> None:
     """Stream columns to an HDF5 file; ``read`` is (name, first, stop) to records."""
-    with _new_file(path) as (file, disk):
-        digest = _Digest()
-        for name, array in sorted(schema.items()):
-            one = read(name, 0, 1)
-            rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
-            chunks = (rows, *(max(1, axis) for axis in one.shape[1:]))
-            column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
-            column.attrs.update(_described(array))
-            pieces = (read(name, first, min(first + rows, length)) for first in range(0, length, rows))
-            digest.column(name, one.dtype, column.shape, _stored(pieces, column, disk))
-        file.attrs.update({**attributes, "schema_version": SCHEMA_VERSION, "checksum": digest.text()})
+    with replacing(path) as partial:
+        with _new_file(partial, SEAL_BYTES) as (file, disk):
+            digest = _Digest()
+            for name, array in sorted(schema.items()):
+                one = read(name, 0, 1)
+                rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
+                chunks = (rows, *(max(1, axis) for axis in one.shape[1:]))
+                column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
+                column.attrs.update(_described(array))
+                pieces = (read(name, first, min(first + rows, length)) for first in range(0, length, rows))
+                digest.column(name, one.dtype, column.shape, _stored(pieces, column, disk))
+            file.attrs.update({**attributes, "schema_version": SCHEMA_VERSION, "checksum": digest.text()})
+        with partial.open("r+b") as sealed:
+            sealed.write(_seal(partial))
 
 
 def _stored(pieces: Iterable[NDArray[Any]], column: h5py.Dataset, disk: _Disk) -> Iterator[NDArray[Any]]:
@@ -313,10 +345,10 @@ def _columns(file: h5py.File) -> list[str]:
     return names
 
 
-def read_header(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Schema and attributes of a file that this package wrote; BadInput if it cannot be read."""
+def read_attributes(path: Path) -> dict[str, Any]:
+    """What a file says of itself as a whole; BadInput if it cannot be read."""
     with reading(path), open_file(path) as file:
-        return _schema(file), _attributes(file)
+        return _attributes(file)
 
 
 def read_shard(path: Path, verify: bool = True) -> Arrays:
@@ -329,15 +361,10 @@ def read_shard(path: Path, verify: bool = True) -> Arrays:
     Raises:
         BadInput: no such file; truncated; altered (checksum). The message names the file.
     """
+    if verify and not is_sealed(path):
+        raise BadInput(f"{path} is truncated or altered: it does not begin as a data set does")
     with reading(path), open_file(path) as file:
-        stored = path.stat().st_size
-        for name, column in file.items():
-            if column.nbytes > stored:  # an altered shape could ask for any amount of memory
-                raise BadInput(f"{path} is truncated or altered: column {name!r} is larger than the file")
-        arrays: Arrays = {name: column[()] for name, column in file.items()}
-        if verify and file.attrs.get("checksum") != checksum(arrays):
-            raise BadInput(f"{path} is altered: its checksum does not match its content")
-    return arrays
+        return {name: column[()] for name, column in file.items()}
 
 
 class Dataset:
@@ -360,7 +387,10 @@ class Dataset:
         self.files = tuple(files)
         if not self.files:
             raise BadInput("a data set needs at least one file")
-        self.schema: dict[str, Array] = dict(read_header(self.files[0])[0] if schema is None else schema)
+        if schema is None:
+            with reading(self.files[0]), open_file(self.files[0]) as file:
+                schema = _schema(file)
+        self.schema = dict(schema)
         self._columns = {name: (columns or {}).get(name, name) for name in self.schema}
         self._handles: OrderedDict[Path, h5py.File] = OrderedDict()
         self._process = os.getpid()
@@ -394,8 +424,8 @@ class Dataset:
     @property
     def attributes(self) -> dict[str, Any]:
         """What the first file says of its origin: study, config, seed, code, schema_version."""
-        with reading(self.files[0]), open_file(self.files[0]) as file:
-            return {key: value for key, value in _attributes(file).items() if key not in ("chunk", "checksum")}
+        found = read_attributes(self.files[0])
+        return {key: value for key, value in found.items() if key not in {"chunk", "checksum"}}
 
     def read(self, indices: NDArray[np.int64]) -> Arrays:
         """The records ``indices``, in that order (repeats allowed), every column with the record axis first.

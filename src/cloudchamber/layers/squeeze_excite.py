@@ -1,4 +1,5 @@
-"""Squeeze-and-excitation: channels weighted by a gate that looks at their averages (Hu et al., arXiv:1709.01507, eq. 2-4)."""
+"""Squeeze-and-excitation: channels weighted by a gate that looks at their averages (Hu et al., arXiv:1709.01507, eq.
+2-4)."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from torch import Tensor, nn
 class SqueezeExcite(nn.Module):
     """Multiplies every channel by ``sigmoid(W2 relu(W1 z))``, where ``z`` are the channels' averages over the image.
 
-    The hidden layer has ``channels // reduction`` units, but at least ``minimum``: in narrow networks two or fewer units would
-    be a bottleneck that the publication's networks (64 channels and more) never meet.
+    The hidden layer has ``channels // reduction`` units, but at least ``minimum``: in narrow networks two or fewer
+    units would be a bottleneck that the publication's networks (64 channels and more) never meet.
 
     Args:
         channels: number of channels C.

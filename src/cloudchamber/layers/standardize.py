@@ -1,7 +1,7 @@
 """Standardisation of raw images inside a network, so that everything outside (explanations, export) handles raw images.
 
-Counts get the square root of Anscombe (Biometrika 35 (1948) 246), ``sqrt(x + 3/8 unit)``, where ``unit`` is the value of one
-count: afterwards the Poisson noise is the same in crowded and in sparse pixels.
+Counts get the square root of Anscombe (Biometrika 35 (1948) 246), ``sqrt(x + 3/8 unit)``, where ``unit`` is the value
+of one count: afterwards the Poisson noise is the same in crowded and in sparse pixels.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 class Standardize(nn.Module):
     """Subtracts the average training image and divides each channel by its typical spread over the training images.
 
-    One scale a channel, not one a pixel: after the square root the noise is alike in all pixels, and a scale of its own for every
-    pixel would blow up the noise of pixels that hardly ever see an event.
+    One scale a channel, not one a pixel: after the square root the noise is alike in all pixels, and a scale of its own
+    for every pixel would blow up the noise of pixels that hardly ever see an event.
 
     Args:
         channels: number of channels.
         size: height and width of the images.
-        stabilize: channels that are counts (times any constant) and get the square root; they must not be negative, and what is
-            negative (an artificial image) counts as 0.
+        stabilize: channels that are counts (times any constant) and get the square root; they must not be negative, and
+            what is negative (an artificial image) counts as 0.
     """
 
     mean: Tensor

@@ -1,15 +1,15 @@
 """Deep ensembles: the same network trained several times, and the mixture of what the members say.
 
-Lakshminarayanan, Pritzel, Blundell, arXiv:1612.01474: the mixture's mean is the mean of the members' means, its variance the mean of the
-members' variances (noise in the data) plus the variance of their means (what the training data leave open). One factor a target, fitted to the
-validation records, makes the standard deviations calibrated (scaling as of Levi et al., arXiv:1905.11659).
+Lakshminarayanan, Pritzel, Blundell, arXiv:1612.01474: the mixture's mean is the mean of the members' means, its
+variance the mean of the members' variances (noise in the data) plus the variance of their means (what the training data
+leave open). One factor a target, fitted to the validation records, makes the standard deviations calibrated (scaling as
+of Levi et al., arXiv:1905.11659).
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +31,8 @@ BATCH = 64
 class DeepEnsemble:
     """A predictor (see ``study.Predictor``) made of networks that differ by their random start and order of the data.
 
-    Its directory holds ``member-0/weights.pt``, ``member-0/history.csv`` and so on, ``history.csv`` of all members and ``calibration.json``.
+    Its directory holds ``member-0/weights.pt``, ``member-0/history.csv`` and so on, ``history.csv`` of all members and
+    ``calibration.json``.
 
     Args:
         title: for tables.
@@ -102,7 +103,7 @@ class DeepEnsemble:
         text = json.dumps({"std_factor": dict(zip(train.target_names, self.factor.tolist(), strict=True))}, indent=1)
         temporary = directory / "calibration.json.part"
         temporary.write_text(text + "\n")
-        os.replace(temporary, directory / "calibration.json")
+        temporary.replace(directory / "calibration.json")
 
     def restore(self, directory: Path) -> None:
         """Be what ``fit`` left in ``directory``.
@@ -202,4 +203,4 @@ class DeepEnsemble:
         temporary = directory / "history.csv.part"
         with temporary.open("w", newline="") as file:
             csv.writer(file).writerows([["member", *header], *rows])
-        os.replace(temporary, directory / "history.csv")
+        temporary.replace(directory / "history.csv")

@@ -1,8 +1,8 @@
 """A network that answers with a Gaussian: mean and standard deviation of every target, and the loss that teaches it to.
 
-The loss is the beta-NLL of Seitzer et al. (arXiv:2203.09168, eq. 5): the Gaussian negative log-likelihood, each term weighted with the
-predicted variance to the power beta (no gradient through the weight). The variance is a softplus plus a floor, as in deep ensembles
-(Lakshminarayanan et al., arXiv:1612.01474, section 2.2.1).
+The loss is the beta-NLL of Seitzer et al. (arXiv:2203.09168, eq. 5): the Gaussian negative log-likelihood, each term
+weighted with the predicted variance to the power beta (no gradient through the weight). The variance is a softplus plus
+a floor, as in deep ensembles (Lakshminarayanan et al., arXiv:1612.01474, section 2.2.1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ SMALLEST_VARIANCE = 1e-6
 
 
 def beta_nll(mean: Tensor, variance: Tensor, target: Tensor, beta: float) -> Tensor:
-    """The loss, a scalar; all arguments (sample, target), beta 0 gives half the likelihood's usual -2 ln L without constants."""
+    """The loss, a scalar; all arguments (sample, target), beta 0 gives half the likelihood's usual -2 ln L without
+    constants."""
     loss = 0.5 * ((target - mean).square() / variance + variance.log())
     return (loss * variance.detach().pow(beta)).mean()
 
@@ -26,7 +27,8 @@ class GaussianModel(nn.Module):
     The first T outputs are the means of the standardised targets, the others give their variances.
 
     Args:
-        network: images to (sample, 2 T). If it has ``standardize`` (layers.standardize), its ``fit`` is the caller's business.
+        network: images to (sample, 2 T). If it has ``standardize`` (layers.standardize), its ``fit`` is the caller's
+            business.
         targets: T.
     """
 
@@ -62,7 +64,8 @@ class GaussianModel(nn.Module):
 
 
 class MeanFunction(nn.Module):
-    """The mean that a model predicts as a plain differentiable function of raw inputs: what explanations and export read.
+    """The mean that a model predicts as a plain differentiable function of raw inputs: what explanations and export
+    read.
 
     Args:
         model: the fitted model.

@@ -1,17 +1,17 @@
 """Supervised regression with uncertainties, trained by Lightning: AdamW, one-cycle learning rate, averaged weights.
 
-Weights are selected by a physics metric, not by the loss: the validation mean absolute error of the averaged weights, relative to that of
-predicting the training mean, averaged over the targets that matter.
+Weights are selected by a physics metric, not by the loss: the validation mean absolute error of the averaged weights,
+relative to that of predicting the training mean, averaged over the targets that matter.
 
-A training that was killed goes on at the last finished epoch and ends with the same weights as if it had never stopped: everything that is
-drawn at random in an epoch depends only on the seed and the number of the epoch.
+A training that was killed goes on at the last finished epoch and ends with the same weights as if it had never stopped:
+everything that is drawn at random in an epoch depends only on the seed and the number of the epoch.
 """
 
 from __future__ import annotations
 
 import csv
 import logging
-import os
+import math
 import signal
 import time
 import warnings
@@ -46,7 +46,8 @@ class Batches:
         samples: where inputs and targets come from.
         channels: channels of the inputs to keep.
         batch_size: samples a batch.
-        seed: of order and augmentation (with an incomplete last batch left out); None for the plain order, nothing augmented, all samples.
+        seed: of order and augmentation (with an incomplete last batch left out); None for the plain order, nothing
+            augmented, all samples.
     """
 
     samples: Samples
@@ -56,7 +57,7 @@ class Batches:
 
     def __len__(self) -> int:
         if self.seed is None:
-            return -(-len(self.samples) // self.batch_size)
+            return math.ceil(len(self.samples) / self.batch_size)
         return max(len(self.samples) // self.batch_size, 1)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -110,7 +111,8 @@ class GaussianRegression(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(options.averaging), use_buffers=True)
+        average: Any = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.options = options
         self.select = list(select)
         self.samples = train
@@ -149,7 +151,7 @@ class GaussianRegression(lightning.LightningModule):
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
+    def training_step(self, batch: Batch, number: int) -> Tensor:  # noqa: ARG002
         """The loss of a batch of inputs and targets."""
         inputs, targets = batch
         mean, variance = self.model.standardised(inputs)
@@ -158,7 +160,7 @@ class GaussianRegression(lightning.LightningModule):
         self._losses.append(loss.detach())
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Average the weights."""
         self.averaged.update_parameters(self.model)
 
@@ -166,7 +168,7 @@ class GaussianRegression(lightning.LightningModule):
         """Forget the last validation."""
         self._errors.clear()
 
-    def validation_step(self, batch: Batch, number: int) -> None:
+    def validation_step(self, batch: Batch, number: int) -> None:  # noqa: ARG002
         """Errors of the averaged weights, and of predicting the training mean."""
         inputs, targets = batch
         mean, _ = self.averaged(inputs)
@@ -209,14 +211,14 @@ class History(Callback):
         self.rows: list[list[str]] = []
         self.started = 0.0
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Read what there is before the first epoch."""
         if not self.rows and self.path.exists():
             with self.path.open(newline="") as file:
                 self.rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) < trainer.current_epoch]
         self.started = time.perf_counter()
 
-    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """The steps end here."""
         self.seconds = (time.perf_counter() - self.started) / max(len(pl_module.train_dataloader()), 1)
 
@@ -238,14 +240,14 @@ def write_table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
     temporary = path.with_name(path.name + ".part")
     with temporary.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write a state dictionary (loads with ``weights_only=True``) under a temporary name and rename it."""
     temporary = path.with_name(path.name + ".part")
     torch.save({name: value.cpu() for name, value in module.state_dict().items()}, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def train(

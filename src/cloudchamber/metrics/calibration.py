@@ -1,4 +1,5 @@
-"""Are quoted uncertainties true? Coverage: how often the truth lies within the central interval of a stated probability."""
+"""Are quoted uncertainties true? Coverage: how often the truth lies within the central interval of a stated
+probability."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from cloudchamber.metrics.regression import Measured, Values
 
 
 def half_width(level: float) -> float:
-    """Half width, in standard deviations, of the central interval of a Gaussian with probability ``level`` (0.6827 gives 1)."""
+    """Half width, in standard deviations, of the central interval of a Gaussian with probability ``level`` (0.6827
+    gives 1)."""
     if not 0 < level < 1:
         raise ValueError(f"level = {level}: a probability between 0 and 1")
     return float(np.sqrt(2) * erfinv(level))
@@ -43,8 +45,9 @@ def coverage_curve(truth: Values, mean: Values, std: Values, levels: Values) -> 
 def calibrating_factor(truth: Values, mean: Values, std: Values) -> float:
     """The one factor on ``std`` that brings the coverage curve nearest to the diagonal.
 
-    It minimises the squared difference of coverage and level, summed over 19 levels (the calibration error of Kuleshov et al.,
-    arXiv:1807.00263, eq. 9). Unlike the root mean square of the pulls it is not driven by a few records in the tails.
+    It minimises the squared difference of coverage and level, summed over 19 levels (the calibration error of Kuleshov
+    et al., arXiv:1807.00263, eq. 9). Unlike the root mean square of the pulls it is not driven by a few records in the
+    tails.
     """
     pulls = np.abs(truth.astype(np.float64) - mean) / std
     levels = np.linspace(0.05, 0.95, 19)
@@ -55,7 +58,8 @@ def calibrating_factor(truth: Values, mean: Values, std: Values) -> float:
 
 
 def pull_width(truth: Values, mean: Values, std: Values) -> Measured:
-    """Root mean square of ``(truth - mean) / std``: 1 if right, above 1 if uncertainties are too small; error ``value/sqrt(2n)``."""
+    """Root mean square of ``(truth - mean) / std``: 1 if right, above 1 if uncertainties are too small; error
+    ``value/sqrt(2n)``."""
     pulls: NDArray[np.floating[Any]] = (truth.astype(np.float64) - mean) / std
     value = float(np.sqrt(np.square(pulls).mean())) if len(pulls) else float("nan")
     return Measured(value, value / np.sqrt(2 * len(pulls)) if len(pulls) else float("nan"), len(pulls))

@@ -17,7 +17,8 @@ def sign_accuracy(
     rng: np.random.Generator,
     groups: NDArray[np.integer[Any]] | None = None,
 ) -> Measured:
-    """Fraction of records with ``|truth| > threshold`` whose predicted sign is right; a prediction of exactly 0 is wrong.
+    """Fraction of records with ``|truth| > threshold`` whose predicted sign is right; a prediction of exactly 0 is
+    wrong.
 
     The error is the bootstrap's, but at least ``1 / (n + 2)``: a perfect score on n records is no proof of perfection.
     """

@@ -1,7 +1,9 @@
-"""How well numbers were predicted: value, error and n of each metric; errors are bootstrapped over records (or groups of them).
+"""How well numbers were predicted: value, error and n of each metric; errors are bootstrapped over records (or groups
+of them).
 
-The coefficient of determination is ``1 - sum (t - p)^2 / sum (t - mean t)^2`` with the mean over the same (test) records, so
-predicting any constant scores at most 0; the floor "predicting the training mean" is scored like every other predictor.
+The coefficient of determination is ``1 - sum (t - p)^2 / sum (t - mean t)^2`` with the mean over the same (test)
+records, so predicting any constant scores at most 0; the floor "predicting the training mean" is scored like every
+other predictor.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ RESAMPLES = 400
 
 @dataclass(frozen=True)
 class Measured:
-    """A value, its standard error, and the number of records behind it; nan where they cannot be known (too few records)."""
+    """A value, its standard error, and the number of records behind it; nan where they cannot be known (too few
+    records)."""
 
     value: float
     error: float

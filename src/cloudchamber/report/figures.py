@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cloudchamber.data.samples import Prediction
@@ -36,6 +37,8 @@ def plus_minus(value: float, error: float) -> str:
         return "–"
     if not math.isfinite(error) or error <= 0:
         return f"{value:.3g}".replace("-", "−")
+    if error >= 1e5:
+        return f"{value:.3g} ± {error:.0e}".replace("-", "−")
     first = math.floor(math.log10(error))
     digits = max(1 - first if error / 10**first < 1.95 else -first, 0)
     return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
@@ -88,9 +91,13 @@ def training_curves(
             )  # fmt: skip
             named.add(title)
         axes.set_xlabel("epoch (pass over the training records)")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.set_ylabel(label)
     if logarithmic and all(line.get_ydata().min() > 0 for line in panels[1].lines):  # type: ignore[union-attr]
         panels[1].set_yscale("log")
+        panels[1].yaxis.set_major_formatter("{x:g}")
+        panels[1].yaxis.set_minor_formatter("{x:g}")
+        panels[1].tick_params(axis="y", which="minor", labelsize=7)
     handles, names = panels[0].get_legend_handles_labels()
     if handles:
         drawing.legend(handles, names, loc="outside lower center", ncols=min(len(names), 3))
@@ -137,11 +144,13 @@ def predicted_against_true(
         axes.fill_between(span, np.array(span) - rms, np.array(span) + rms, color=GREY, alpha=0.25, linewidth=0)
         axes.plot(span, span, color=INK, linewidth=0.8)
         bars = None if said.std is None else said.std[:, column]
-        _points(axes, true, mean, bars, colour.get(name, INK), MARKERS.get(kinds.get(name, ""), "o"))
+        cloud(axes, true, mean, bars, colour.get(name, INK), MARKERS.get(kinds.get(name, ""), "o"))
         draw = np.random.default_rng(0)
         found = (("R²", r2(true, mean, draw)), ("MAE", mae(true, mean, draw)))
         text = "\n".join(f"{word} {plus_minus(measured.value, measured.error)}" for word, measured in found)
-        axes.text(0.96, 0.05, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, bbox=PLATE)
+        axes.text(
+            0.96, 0.05, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, bbox=PLATE, in_layout=False
+        )
         axes.set_title(wrapped(titles.get(name, name)))
         axes.set(xlim=span, ylim=span)
     drawing.supxlabel(f"true {label}", fontsize=9)
@@ -153,15 +162,14 @@ PLATE = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none"
 """Behind text that may lie on points."""
 
 
-def _points(axes: Axes, x: Truth, y: Truth, bars: Truth | None, colour: str, marker: str) -> None:
+def cloud(axes: Axes, x: Truth, y: Truth, bars: Truth | None, colour: str, marker: str) -> None:
     """Points with faint error bars; smaller and fainter the more there are."""
     crowd = min(1.0, math.sqrt(120 / max(len(x), 1)))
     if bars is not None:
         axes.errorbar(x, y, yerr=bars, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.25 + 0.35 * crowd, zorder=2)
-    filled = {} if marker == "x" else {"markeredgewidth": 0.0}
     axes.plot(
         x, y, marker, linestyle="none", color=colour, markersize=1.6 + 1.8 * crowd, alpha=0.45 + 0.45 * crowd, zorder=3,
-        **filled,
+        markeredgewidth=0.8 if marker == "x" else 0.0,
     )  # fmt: skip
 
 
@@ -179,7 +187,7 @@ def coverage_curves(
     titles: Mapping[str, str],
     kinds: Mapping[str, str],
 ) -> Drawing:
-    """Are stated uncertainties true? Upper row: fraction of truths within an interval against its probability; lower row: pulls.
+    """Are stated uncertainties true? Upper row: how often truth is in an interval against its probability; lower, pulls
 
     Args:
         truth: (record, target).
@@ -198,19 +206,19 @@ def coverage_curves(
     fine = np.linspace(-4, 4, 200)
     for place, (column, label) in enumerate(zip(columns, labels, strict=True)):
         above, below = panels[place], panels[place + len(columns)]
-        above.fill_between(level, level - band, level + band, color=GREY, alpha=0.3, linewidth=0, label="ideal ± 1σ (binomial)")
+        above.fill_between(level, level - band, level + band, color=GREY, alpha=0.3, linewidth=0, label="ideal ± 1σ")
         above.plot(level, level, color=INK, linewidth=0.8)
-        below.plot(fine, np.exp(-(fine**2) / 2) / math.sqrt(2 * math.pi), color=INK, linewidth=0.9, label="ideal: unit Gaussian")
+        below.plot(fine, np.exp(-(fine**2) / 2) / math.sqrt(2 * math.pi), color=INK, linewidth=0.9)
         for name, said in stated.items():
             assert said.std is not None
             true, mean, std = truth[:, column], said.mean[:, column], np.maximum(said.std[:, column], 1e-12)
             observed = coverage_curve(true, mean, std, LEVELS)
-            style = {"color": colour.get(name, INK), "label": titles.get(name, name)}
-            above.plot(LEVELS, observed, marker=MARKERS.get(kinds.get(name, ""), "o"), markersize=2.5, linewidth=1, **style)
+            shade = colour.get(name, INK)
+            above.plot(LEVELS, observed, "o-", markersize=2.5, linewidth=1, color=shade, label=titles.get(name, name))
             pulls = np.clip((mean - true) / std, -3.999, 3.999)
-            below.hist(pulls, bins=list(bins), density=True, histtype="step", linewidth=1.2, **style)
+            below.hist(pulls, bins=list(bins), density=True, histtype="step", linewidth=1.2, color=shade)
         above.set(xlim=(0, 1), ylim=(0, 1), title=label, xlabel="stated probability of the interval")
-        below.set(xlim=(-4, 4), xlabel="(predicted − true) / stated uncertainty")
+        below.set(xlim=(-4, 4), xlabel="error / stated uncertainty")
     panels[0].set_ylabel("fraction of truths inside")
     panels[len(columns)].set_ylabel("density of records")
     handles, names = panels[0].get_legend_handles_labels()
@@ -302,13 +310,13 @@ def comparison_table(metrics: Metrics, columns: Sequence[Column], caption: str, 
         groups[len(rows)] = GROUPS["floor"]
         rows.append(("no skill", *(plus_minus(floors[place], math.nan) for place in range(len(shown)))))
     marks = " ★ marks the best value of a column, ≈ values that agree with it within the combined errors."
-    return Table(
-        ("predictor", *header), tuple(rows), caption + marks, frozenset(winners), frozenset(ties), groups
-    )
+    return Table(("predictor", *header), tuple(rows), caption + marks, frozenset(winners), frozenset(ties), groups)
 
 
 @house_style()
-def score_dots(metrics: Metrics, columns: Sequence[tuple[str, str, str, tuple[float, float]]], sample: str = TEST) -> Drawing:
+def score_dots(
+    metrics: Metrics, columns: Sequence[tuple[str, str, str, tuple[float, float]]], sample: str = TEST
+) -> Drawing:
     """Scores with errors as dots: a row a predictor, a panel a column, the floor as a dashed line.
 
     Args:
@@ -345,7 +353,9 @@ def score_dots(metrics: Metrics, columns: Sequence[tuple[str, str, str, tuple[fl
 
 
 @house_style()
-def two_samples(metrics: Metrics, columns: Sequence[Column], first: str, second: str, names: Mapping[str, str]) -> Drawing:
+def two_samples(
+    metrics: Metrics, columns: Sequence[Column], first: str, second: str, names: Mapping[str, str]
+) -> Drawing:
     """Each predictor on two samples: an open marker for the first, a filled one for the second, a line between them.
 
     Args:

@@ -1,4 +1,4 @@
-"""Reads a run directory: metrics, history, predictions, arrays. What is missing is empty; what is malformed is BadInput."""
+"""Reads a run directory: metrics, history, predictions, arrays. What is missing is empty; malformed is BadInput."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ def read_predictions(path: Path) -> dict[str, Scored]:
                 truth = np.asarray(group["truth"], np.float64)
                 predictions = {
                     name: Prediction(
-                        np.asarray(one["mean"], np.float32), np.asarray(one["std"], np.float32) if "std" in one else None
+                        np.asarray(one["mean"], np.float32),
+                        np.asarray(one["std"], np.float32) if "std" in one else None,
                     )
                     for name, one in group.items()
                     if isinstance(one, h5py.Group)

@@ -1,12 +1,13 @@
-"""Figures of nuclear shapes and heavy-ion collisions, and the sections of the nuclear-shape report (arXiv:1906.06429).
+"""The sections of the nuclear-shape report (arXiv:1906.06429), made from what lies in a run directory.
 
-Conventions: beta2, beta4, v2 and dN/dY are dimensionless, lengths in fm; images are (v2_bin, multiplicity_bin) with the
-origin at the lower left. No text states a result: every number in it is read from the run directory.
+No text states a result: every number and every verdict is worked out from the files, whichever way it comes out. What
+is not in the run directory does not appear.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,55 +15,32 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure as Drawing
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from cloudchamber.data.samples import Prediction
 from cloudchamber.metrics.calibration import coverage, pull_width
 from cloudchamber.metrics.classification import sign_accuracy
-from cloudchamber.metrics.regression import bias, mae, r2
-from cloudchamber.report import figures
+from cloudchamber.metrics.regression import Measured, bias, mae, r2
+from cloudchamber.report import figures as plots
+from cloudchamber.report import nuclei_figures as drawings
+from cloudchamber.report.figures import picture, plus_minus, ranking, tied
 from cloudchamber.report.files import (
     TEST,
     Metrics,
+    Score,
     Scored,
     read_arrays,
     read_history,
     read_metrics,
     read_predictions,
 )
-from cloudchamber.report.figures import PLATE, picture, plus_minus, wrapped
-from cloudchamber.report.page import Figure, Section
-from cloudchamber.report.style import (
-    DIVERGING,
-    GREY,
-    INK,
-    MARKERS,
-    PETROFF,
-    SEQUENTIAL,
-    colours,
-    grid,
-    house_style,
-    image,
-)
+from cloudchamber.report.nuclei_figures import LABELS, PUBLISHED_TOE, SIGN_THRESHOLD, TARGETS
+from cloudchamber.report.page import Figure, Section, Table
 from cloudchamber.schema import BadInput
 
 Values = NDArray[Any]
 
-TARGETS = ("abs_beta2", "abs_beta4", "beta2", "beta4")
-"""Columns of the truth."""
-LABELS = {"abs_beta2": r"$|\beta_2|$", "abs_beta4": r"$|\beta_4|$", "beta2": r"$\beta_2$", "beta4": r"$\beta_4$"}
 WORDS = {"abs_beta2": "|β₂|", "abs_beta4": "|β₄|", "beta2": "β₂", "beta4": "β₄"}
-MULTIPLICITY = r"multiplicity $\mathrm{d}N/\mathrm{d}Y$ (1: most central)"
-FLOW = r"elliptic flow $v_2$"
-PUBLISHED_TOE = 0.17
-"""|beta2| above which the publication's network looks at the toe."""
-SIGN_THRESHOLD = 0.1
-"""The sign of beta2 is judged for |beta2| above this."""
-TOE, ANKLE = PETROFF[1], PETROFF[2]
+METRIC_WORDS = {"r2": "R²", "mae": "MAE", "sign_accuracy": "sign accuracy"}
 
 
 class ShapeConfig(Protocol):
@@ -94,363 +72,943 @@ class ShapeConfig(Protocol):
     def ablation_members(self) -> int: ...
 
 
-# --- figures of the data ----------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Names:
+    """Which predictors play which part.
+
+    Attributes:
+        network: reads the image alone.
+        size_network: also reads the size channel.
+        plain_network: as ``network``, without squeeze-excitation.
+        branches: a physicist's method on the image alone whose two answers of opposite sign are worth a picture.
+    """
+
+    network: str = "se_resnet"
+    size_network: str = "se_resnet_size"
+    plain_network: str = "resnet"
+    branches: str = "template"
 
 
-@house_style()
-def nuclear_density_grid(
-    nucleus: str,
-    beta2s: Sequence[float],
-    beta4s: Sequence[float],
-    radius: float | None = None,
-    diffuseness: float | None = None,
-) -> Drawing:
-    """Density contours in the plane of the symmetry axis: rows from the smallest beta2, columns from the smallest beta4.
+@dataclass(frozen=True)
+class Found:
+    """All that is known of a run."""
+
+    config: ShapeConfig
+    metrics: Metrics
+    scored: Mapping[str, Scored]
+    names: Names
+
+    def title(self, name: str) -> str:
+        """A predictor's title, safe in HTML."""
+        return escape(self.metrics.titles.get(name, name))
+
+    def extent(self, arrays: Mapping[str, Values]) -> tuple[float, float, float, float]:
+        """Left, right, bottom, top of an image."""
+        across = arrays.get("edges_multiplicity", np.array([0.0, self.config.multiplicity_max]))
+        up = arrays.get("edges_v2", np.array([0.0, self.config.v2_max]))
+        return float(across[0]), float(across[-1]), float(up[0]), float(up[-1])
+
+
+def nuclear_shape_sections(
+    run: Path, config: ShapeConfig, probe_titles: Mapping[str, str] | None = None, names: Names | None = None
+) -> list[Section]:
+    """The sections of the page, from the files of a run directory; parts whose files are missing are left out.
 
     Args:
-        nucleus: name in the table of nuclei.
-        beta2s, beta4s: deformations.
-        radius, diffuseness: of the Woods-Saxon density in fm (None: the table's).
+        run: the directory.
+        config: of the study.
+        probe_titles: what is different in each probe, by name.
+        names: which predictors play which part.
+
+    Raises:
+        BadInput: a file is malformed.
     """
-    from cloudchamber.simulators.heavyion import nuclei
-
-    reach = 1.0
-    panels: list[tuple[float, float, nuclei.Nucleus]] = []
-    for beta2 in beta2s:
-        for beta4 in beta4s:
-            one = nuclei.nucleus(nucleus, radius=radius, diffuseness=diffuseness, beta2=beta2, beta3=0.0, beta4=beta4, gamma=0.0)
-            panels.append((beta2, beta4, one))
-            reach = max(reach, one.reach)
-    half = math.ceil(0.9 * reach)
-    axis = np.linspace(-half, half, 121)
-    levels = np.linspace(0.1, 1.0, 7)
-    drawing, axes = grid(len(panels), len(beta4s), 1.36, shared=True)
-    filled: Any = None
-    for panel, (beta2, beta4, one) in zip(axes, panels, strict=True):
-        rho = nuclei.density(one, axis[None, :], 0.0, axis[:, None])
-        filled = panel.contourf(axis, axis, rho, levels=levels, cmap=SEQUENTIAL, extend="max")
-        panel.contour(axis, axis, rho, levels=[0.5], colors="white", linewidths=0.8)
-        panel.axhline(0, color=GREY, linewidth=0.4)
-        panel.axvline(0, color=GREY, linewidth=0.4)
-        panel.set_aspect("equal")
-        panel.set_title(rf"$\beta_2={beta2:.2f},\ \beta_4={beta4:.1f}$", fontsize=7.5)
-        panel.tick_params(labelbottom=beta2 == beta2s[-1])
-    drawing.supxlabel("x [fm]", fontsize=9)
-    drawing.supylabel("z [fm] (symmetry axis)", fontsize=9)
-    bar = drawing.colorbar(filled, ax=axes, shrink=0.5, pad=0.015, ticks=levels[:-1])
-    bar.set_label(r"density $\rho/\rho_0$")
-    bar.ax.set_yticklabels([f"{level:.2f}" for level in levels[:-1]])
-    return drawing
-
-
-@house_style()
-def collisions(profiles: Values, titles: Sequence[str], extent: Sequence[float], nucleons: Values | None = None) -> Drawing:
-    """Entropy density in the plane across the beams, a panel an event.
-
-    Args:
-        profiles: (event, y, x), arbitrary units.
-        titles: of the events.
-        extent: left, right, bottom, top in fm.
-        nucleons: (event, nucleon, 2 or more) transverse positions in fm of colliding nucleons, NaN where there are fewer.
-    """
-    drawing, panels = grid(len(profiles), 4 if len(profiles) == 4 else 3, 7.2 / min(max(len(profiles), 2), 3.0) * 0.92, shared=True)
-    top = float(np.nanmax(profiles)) or 1.0
-    shown: Any = None
-    for number, (axes, profile) in enumerate(zip(panels, profiles, strict=True)):
-        shown = image(axes, profile / top, extent, "magma", 0, 1)
-        if nucleons is not None:
-            axes.plot(
-                nucleons[number, :, 0], nucleons[number, :, 1], "o", markersize=2.2, markerfacecolor="none",
-                markeredgecolor="white", markeredgewidth=0.35, alpha=0.55,
-            )  # fmt: skip
-        axes.set_title(str(titles[number]))
-        axes.set_aspect("equal")
-        axes.set(xlim=extent[:2], ylim=extent[2:], xlabel="x [fm]")
-        axes.tick_params(color="white")
-    panels[0].set_ylabel("y [fm]")
-    drawing.colorbar(shown, ax=panels, shrink=0.75, pad=0.015).set_label("entropy density (largest: 1)")
-    return drawing
+    metrics = read_metrics(run / "metrics.json")
+    scored = read_predictions(run / "predictions.h5")
+    for sample, one in scored.items():
+        known = [name for name in metrics.titles if name in one.predictions]
+        in_order = {name: one.predictions[name] for name in [*known, *(set(one.predictions) - set(known))]}
+        scored[sample] = Scored(one.truth, in_order)
+        if one.truth.ndim != 2 or one.truth.shape[1] != len(TARGETS) or not len(one.truth):
+            raise BadInput(
+                f"{run / 'predictions.h5'}: the truth of {sample!r} has shape {one.truth.shape}; expected (records, 4):"
+                f" {', '.join(TARGETS)}"
+            )
+    found = Found(config, metrics, scored, names or Names())
+    gallery = read_arrays(run / "gallery.h5")
+    explained = {
+        name: read_arrays(run / "explanations" / f"{name}.h5") for name in ("attention", "maps", "features", "sanity")
+    }
+    titles = dict(probe_titles or {})
+    try:
+        parts = [
+            summary(found),
+            nuclei_section(config),
+            collision_section(gallery),
+            image_section(found, gallery),
+            training_section(found, read_history(run / "history.csv")),
+            comparison_section(found),
+            degeneracy_section(found),
+            uncertainty_section(found),
+            *(transfer_section(found, probe, titles.get(probe, probe)) for probe in transfer_samples(found)),
+            attention_section(found, explained["attention"], gallery),
+            maps_section(found, explained["maps"], gallery),
+            sanity_section(explained["sanity"]),
+            features_section(explained["features"]),
+        ]
+    except (KeyError, IndexError, ValueError) as error:
+        raise BadInput(
+            f"{run}: an array of the run directory is missing or has another shape ({error}): run the study again"
+        ) from None
+    return [part for part in parts if part is not None]
 
 
-@house_style()
-def shape_images(images: Values, betas: Values, extent: Sequence[float]) -> Drawing:
-    """What predictors read: a column a shape; above the density of events, below the size channel if there is one.
-
-    Args:
-        images: (shape, channel, v2_bin, multiplicity_bin).
-        betas: (shape, 2), beta2 and beta4.
-        extent: left, right, bottom, top of the image.
-    """
-    channels = min(images.shape[1], 2)
-    count = len(images)
-    drawing, panels = grid(channels * count, count, 1.75, shared=True)
-    density = np.where(images[:, 0] > 0, images[:, 0], np.nan)
-    low, high = max(float(np.nanmin(density)), 1e-3 * float(np.nanmax(density))), float(np.nanmax(density))
-    for column in range(count):
-        axes = panels[column]
-        shown = image(axes, density[column], extent, SEQUENTIAL, None, None)
-        shown.set_norm(LogNorm(low, high))
-        beta2, beta4 = betas[column]
-        axes.set_title(rf"$\beta_2={beta2:.2f}$" + "\n" + rf"$\beta_4={beta4:.2f}$")
-        axes.tick_params(labelbottom=channels == 1)
-        if column == count - 1:
-            drawing.colorbar(shown, ax=panels[:count], pad=0.015).set_label("events a pixel\n(mean: 1)")
-    if channels == 2:
-        size = np.where(images[:, 0] > 0, images[:, 1], np.nan)
-        top = float(np.nanquantile(np.abs(size), 0.995)) or 1.0
-        for column in range(count):
-            shown = image(panels[count + column], size[column], extent, DIVERGING, -top, top)
-        drawing.colorbar(shown, ax=panels[count:], pad=0.015, extend="both").set_label("size fluctuation\n(red: compact)")
-    drawing.supxlabel(MULTIPLICITY, fontsize=9)
-    drawing.supylabel(FLOW, fontsize=9)
-    return drawing
+# --- words ------------------------------------------------------------------------------------------------------------
 
 
-# --- figures of the predictions ---------------------------------------------------------------------------------------
+def said(measured: Measured | Score | None) -> str:
+    """A number with its error for a text."""
+    return "unknown" if measured is None else plus_minus(measured.value, measured.error)
 
 
-@house_style()
-def degeneracy(truth: Values, predictions: Mapping[str, Prediction], titles: Mapping[str, str], kinds: Mapping[str, str]) -> Drawing:
-    """The sign of beta2, a column a predictor: predicted against true, and the distribution of predicted over true.
+def listed(words: Sequence[str]) -> str:
+    """``"a, b and c"``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
 
-    Args:
-        truth: (record, 4), see ``TARGETS``.
-        predictions: the predictors to compare.
-        titles, kinds: of the predictors.
-    """
+
+def of_kind(found: Found, kind: str) -> list[str]:
+    """Predictors of a kind, in the order of the study."""
+    return [name for name, one in found.metrics.kinds.items() if one == kind]
+
+
+def best_of(found: Found, kind: str, target: str, metric: str, sample: str = TEST) -> tuple[str, Score] | None:
+    """The best predictor of a kind with its score."""
+    ranked = [pair for pair in ranking(found.metrics, target, metric, sample) if found.metrics.kinds[pair[0]] == kind]
+    return ranked[0] if ranked else None
+
+
+def verdict(found: Found, target: str, metric: str) -> str:
+    """One sentence: who is best, how the best of the other kind does, and how far behind it is."""
+    ranked = ranking(found.metrics, target, metric)
+    if not ranked:
+        return ""
+    (first, score), what = ranked[0], f"{METRIC_WORDS.get(metric, metric)} of {WORDS.get(target, target)}"
+    kind = found.metrics.kinds[first]
+    text = f"Best {what}: <b>{found.title(first)}</b>, {said(score)}"
+    if kind == "floor":
+        return f"{text}: nothing is better than predicting the mean."
+    other = best_of(found, "baseline" if kind == "network" else "network", target, metric)
+    if other is not None:
+        whose = "best baseline" if kind == "network" else "best network"
+        text += f"; the {whose} is {found.title(other[0])} with {said(other[1])}, {behind(score, other[1])}"
+    if math.isfinite(score.floor):
+        text += f" (predicting the mean: {plus_minus(score.floor, math.nan)})"
+    return f"{text}."
+
+
+def behind(best: Score, other: Score) -> str:
+    """How far another score is behind the best, in combined errors."""
+    error = math.hypot(best.error, other.error)
+    gap = abs(best.value - other.value)
+    if not error > 0:
+        return "the error is not known"
+    return "the same within the errors" if gap <= error else f"behind by {gap / error:.1f} times the combined error"
+
+
+# --- the sections -----------------------------------------------------------------------------------------------------
+
+
+def summary(found: Found) -> Section:
+    """What came out, in a few sentences."""
+    lines = [verdict(found, "abs_beta2", "r2"), verdict(found, "abs_beta2", "mae"), verdict(found, "abs_beta4", "r2")]
+    network, size = found.names.network, found.names.size_network
+    alone, both = (found.metrics.score(name, "beta2", "r2") for name in (network, size))
+    if alone is not None:
+        sentence = (
+            f"The sign of β₂ (flattened or stretched): from the image alone {found.title(network)} reaches"
+            f" a signed R² of {said(alone)}"
+        )
+        accuracy = found.metrics.score(size, "beta2", "sign_accuracy")
+        if both is not None:
+            sentence += f"; with the size of the collision as a second channel {said(both)}"
+        if accuracy is not None:
+            sentence += (
+                f", and the sign is right for {percent(accuracy)} of the shapes with |β₂| &gt; {SIGN_THRESHOLD:g}"
+            )
+        lines.append(sentence + ".")
+    items = "".join(f"<li>{line}</li>" for line in lines if line)
+    figure = None
+    columns = [
+        ("abs_beta2", "r2", r"R² of $|\beta_2|$ (1: perfect)", (-0.1, 1.05)),
+        ("abs_beta4", "r2", r"R² of $|\beta_4|$", (-0.1, 1.05)),
+        ("beta2", "r2", r"R² of signed $\beta_2$", (-0.1, 1.05)),
+    ]
+    columns = [column for column in columns if ranking(found.metrics, column[0], column[1])]
+    if columns:
+        figure = picture(
+            "scores",
+            plots.score_dots(found.metrics, columns),
+            "How well each predictor does on shapes it has never seen. R² is the part of the variation that is"
+            " predicted: 1 is"
+            " perfect, 0 (dashed) is no better than always answering the mean. Bars: standard errors (bootstrap over"
+            " shapes);"
+            " circles: networks, squares: the physicist's methods and statistical learners; an arrow at the edge: off"
+            " the scale.",
+            "Dots with error bars: the score of every predictor for each target, with predicting the mean as the"
+            " floor.",
+        )
+    text = (
+        "Two heavy nuclei collide at nearly the speed of light. How many particles come out (the <i>multiplicity</i>)"
+        " and how"
+        " unevenly they fly off around the beam (the <i>elliptic flow</i>, v₂) depends on the shape of the nuclei and"
+        " on how they"
+        " happened to be turned when they met. Each predictor of this report looks at thousands of collisions of one"
+        " nucleus at"
+        " once, as an image, and answers how that nucleus is deformed: β₂ (negative: flattened like a pumpkin;"
+        " positive:"
+        " stretched like an egg) and β₄ (dips or bumps around the waist)."
+    )
+    return Section("In short", f"{text}\n\n<ul>{items}</ul>" if items else text, (figure,) if figure else ())
+
+
+def percent(score: Score | Measured) -> str:
+    """A fraction as per cent with its error."""
+    return f"{plus_minus(100 * score.value, 100 * score.error)} %"
+
+
+def nuclei_section(config: ShapeConfig) -> Section | None:
+    """Density contours on the talk's 5 x 5 grid."""
+    beta2s = [float(value) for value in np.linspace(-config.beta2_max, config.beta2_max, 5)]
+    beta4s = [float(value) for value in np.linspace(-config.beta4_max, config.beta4_max, 5)]
+    drawing = drawings.nuclear_density_grid(config.nucleus, beta2s, beta4s, config.radius, config.diffuseness)
+    return Section(
+        "The nuclei",
+        "The density of nucleons (protons and neutrons) in a nucleus is nearly constant inside and falls off over"
+        " about half a"
+        " femtometre (1 fm = 10⁻¹⁵ m) at the surface. The surface need not be a sphere: its radius is"
+        " R₀ (1 + β₂ Y₂₀ + β₄ Y₄₀), with two spherical harmonics Y of the angle to the symmetry axis.",
+        (
+            picture(
+                "nuclei",
+                drawing,
+                f"The nuclei whose collisions are simulated ({escape(config.nucleus)}), cut along the symmetry axis"
+                f" (upwards)."
+                " β₂ grows from top to bottom: flattened, spherical, stretched. β₄ grows from left to right: dips to"
+                " bumps."
+                " Colour: density relative to that deep inside; white lines: 10, 50 and 90 % of it. The study covers"
+                " every shape between the corners.",
+                "Grid of five by five contour plots of the nuclear density, from flattened (top) to stretched"
+                " (bottom) nuclei.",
+            ),
+        ),
+    )
+
+
+def collision_section(gallery: Mapping[str, Values]) -> Section | None:
+    """Entropy profiles of single events."""
+    if "profile" not in gallery:
+        return None
+    profiles = gallery["profile"]
+    titles = [
+        str(title) for title in gallery.get("profile_title", np.array([f"event {i + 1}" for i in range(len(profiles))]))
+    ]
+    extent = [float(edge) for edge in gallery.get("profile_extent", np.array([-10.0, 10.0, -10.0, 10.0]))]
+    drawing = drawings.collisions(profiles, titles, extent, gallery.get("profile_nucleons"))
+    return Section(
+        "Single collisions",
+        "The collision deposits entropy, which becomes particles, where the two nuclei overlap (TRENTo model,"
+        " arXiv:1412.4708)."
+        " A stretched nucleus can be hit along its axis (tip-tip: round overlap, little flow) or from the side"
+        " (body-body:"
+        " elongated overlap, much flow). Nobody can choose; each event is turned at random.",
+        (
+            picture(
+                "collisions",
+                drawing,
+                f"{escape(listed(titles))}: entropy density across the beams, which run perpendicular to the page, 1"
+                f" fm = 10⁻¹⁵ m."
+                + (" White circles: the nucleons that collided." if "profile_nucleons" in gallery else "")
+                + " The pressure falls off fastest along the short side of the overlap: more particles fly that way,"
+                " which is elliptic flow.",
+                f"Maps of the entropy density of single collisions: {listed(titles)}.",
+            ),
+        ),
+    )
+
+
+def image_section(found: Found, gallery: Mapping[str, Values]) -> Section | None:
+    """What predictors read."""
+    if "image" not in gallery or "image_beta" not in gallery:
+        return None
+    images, betas = gallery["image"], gallery["image_beta"]
+    config = found.config
+    kept = round(config.events * config.centrality)
+    two = images.shape[1] > 1
+    size = (
+        " The lower row is the size channel, which the publication does not have: whether the collisions of a pixel"
+        " were more"
+        " compact (red) or more spread out (blue) than other collisions of the same multiplicity, as a significance."
+        " Compact collisions give particles a larger mean transverse momentum [p<sub>T</sub>], so this"
+        " can be measured." if two else ""
+    )  # fmt: skip
+    return Section(
+        "What the predictors see",
+        f"One image is one nucleus: the {kept:,} most central of its {config.events:,} simulated collisions".replace(
+            ",", "\u202f"
+        )
+        + f" ({100 * config.centrality:.0f} %), counted in the plane of multiplicity and elliptic flow. v₂ follows"
+        f" from the elongation ε₂ of the overlap,"
+        f" v₂ = 0.2 ε₂ + 0.1 ε₂³ with a fluctuation of {100 * config.residual_fluctuation:.0f} % (arXiv:1906.06429);"
+        f" the multiplicity is divided by its mean in the 1 % most"
+        " central collisions of the same nucleus. No image shares events with another. The lower right corner (the"
+        " publication's <i>toe</i>) holds head-on"
+        " collisions; the <i>ankle</i>, at about half of the largest multiplicity and large v₂, those that overlap in"
+        " part.",
+        (
+            picture(
+                "images",
+                drawings.shape_images(images, betas, found.extent(gallery)),
+                "Images of nuclei from flattened (left) to stretched (right), at β₄ near 0. Upper row: density of"
+                " events."
+                " The first and the last image belong to opposite signs of β₂ and look much alike: that is the"
+                " degeneracy" + (", which the lower row lifts." if two else ".") + size,
+                "Two-dimensional histograms of multiplicity and elliptic flow for nuclei of different deformation.",
+            ),
+        ),
+    )
+
+
+def training_section(found: Found, history: Sequence[Mapping[str, str]]) -> Section | None:
+    """Curves of the training."""
+    if not any(row.get("predictor") for row in history):
+        return None
+    relative = any(row.get("relative_mae") for row in history)
+    score, label = (
+        ("relative_mae", "validation MAE / MAE of the mean") if relative else ("validation_score", "validation score")
+    )
+    drawing = plots.training_curves(
+        history, found.metrics.titles, found.metrics.kinds, score, label, logarithmic=relative
+    )
+    meaning = (
+        "the mean absolute error on validation shapes, divided by that of always answering the mean: 1 is no skill, 0"
+        " is perfect"
+        if relative
+        else "the score on validation shapes"
+    )
+    return Section(
+        "Training",
+        "Each network is trained several times from different random starts; the members of such an ensemble answer"
+        " together.",
+        (
+            picture(
+                "training",
+                drawing,
+                f"Left: the training loss (Gaussian negative log likelihood, no unit). Right: {meaning}; it selects"
+                f" the weights that are kept. One line a"
+                " member. Training shapes, validation shapes and the test shapes of all other figures have no event"
+                " in common.",
+                "Curves of training loss and validation score against the epoch, one line for each network.",
+            ),
+        ),
+    )
+
+
+def comparison_section(found: Found) -> Section | None:
+    """The table, the gain of squeeze-excitation, and predicted against true."""
+    columns = [
+        ("abs_beta2", "r2", "|β₂| R²"),
+        ("abs_beta2", "mae", "|β₂| MAE"),
+        ("abs_beta4", "r2", "|β₄| R²"),
+        ("abs_beta4", "mae", "|β₄| MAE"),
+        ("beta2", "r2", "signed β₂ R²"),
+        ("beta2", "sign_accuracy", f"sign of β₂ right (|β₂| > {SIGN_THRESHOLD:g})"),
+    ]
+    scores = found.metrics.scores
+    n = max(
+        (score.n for (_, sample, _, metric), score in scores.items() if sample == TEST and metric == "r2"), default=0
+    )
+    table = plots.comparison_table(
+        found.metrics,
+        columns,
+        f"{n} test shapes, none of which took part in the training. R²: part of the variation that is predicted (1:"
+        f" perfect, 0: no better"
+        " than the mean). MAE: mean absolute error. Errors: one standard error, bootstrap over shapes; all predictors"
+        " see the same"
+        " shapes, so differences are known somewhat better than the combined errors say.",
+    )
+    text = wins(found, columns)
+    gain = squeeze_excitation(found)
+    figures: list[Figure] = []
+    test = found.scored.get(TEST)
+    if test is not None and test.predictions:
+        figures = [truth_figure(found, test, target) for target in ("abs_beta2", "abs_beta4")]
+    if not table.rows and not figures:
+        return None
+    body = f"{text}\n\n{gain}" if gain else text
+    return Section("Predictors compared", body, tuple(figures), table if table.rows else None)
+
+
+def truth_figure(found: Found, test: Scored, target: str) -> Figure:
+    """Predicted against true, every predictor."""
+    column, metrics = TARGETS.index(target), found.metrics
+    return picture(
+        f"predicted_{target}",
+        plots.predicted_against_true(
+            test.truth, test.predictions, column, metrics.titles, metrics.kinds, LABELS[target]
+        ),
+        f"Predicted against true {WORDS[target]} of the test shapes. On the line: right. Grey band: the predictor's"
+        " root-mean-square error; bars: the uncertainty (one standard deviation) that the predictor states, if any.",
+        f"Scatter plots of predicted against true {WORDS[target]}, a panel for each predictor.",
+    )
+
+
+def wins(found: Found, columns: Sequence[plots.Column]) -> str:
+    """Who is best in how many columns of the table."""
+    ranked = {heading: ranking(found.metrics, target, metric) for target, metric, heading in columns}
+    metric_of = {heading: metric for _, metric, heading in columns}
+    best: dict[str, list[str]] = {}
+    for heading, order in ranked.items():
+        if order:
+            name, score = order[0]
+            kind = found.metrics.kinds[name]
+            rival = next((pair for pair in order if found.metrics.kinds[pair[0]] not in (kind, "floor")), None)
+            shared = rival is not None and tied(score, rival[1], metric_of[heading])
+            best.setdefault(kind, []).append(
+                heading + (" (a tie, within the errors, with the other kind)" if shared else "")
+            )
+    called = {
+        "network": "a network",
+        "baseline": "one of the physicist's methods and statistical learners",
+        "floor": "the floor",
+    }
+    parts = [f"{called.get(kind, kind)} is best in {len(which)}: {listed(which)}" for kind, which in best.items()]
+    return f"Of {sum(map(len, best.values()))} columns, {escape('; '.join(parts))}." if parts else ""
+
+
+def squeeze_excitation(found: Found) -> str:
+    """The gain of squeeze-excitation with numbers, empty if it was not measured."""
+    parts = []
+    for target in ("abs_beta2", "abs_beta4"):
+        with_it = found.metrics.score(found.names.network, target, "mae")
+        without = found.metrics.score(found.names.plain_network, target, "mae")
+        if with_it is None or without is None or without.value <= 0:
+            continue
+        ratio = with_it.value / without.value
+        error = ratio * math.hypot(with_it.error / max(with_it.value, 1e-12), without.error / without.value)
+        parts.append(f"{plus_minus(100 * (1 - ratio), 100 * error)} % of the MAE of {WORDS[target]}")
+    if not parts:
+        return ""
+    members = found.config.members, found.config.ablation_members
+    unequal = (
+        f" The ensembles have {members[0]} and {members[1]} members, and a larger ensemble is better by itself: part"
+        f" of a gain may be due to that."
+        if members[0] != members[1] else ""
+    )  # fmt: skip
+    return (
+        f"Squeeze-excitation (weights for the channels of the network, computed from the image) takes away"
+        f" {listed(parts)};"
+        f" a negative number means that it harms. The talk quotes 2–8 % relative.{unequal}"
+    )
+
+
+def degeneracy_section(found: Found) -> Section | None:
+    """The sign of beta2."""
+    test = found.scored.get(TEST)
+    names = found.names
+    shown = [name for name in (names.branches, names.network, names.size_network) if test and name in test.predictions]
+    if test is None or not shown:
+        return None
     column = TARGETS.index("beta2")
-    true = truth[:, column]
-    clear = np.abs(true) > SIGN_THRESHOLD
-    drawing, panels = grid(2 * len(predictions), len(predictions), 2.35)
-    colour = colours(kinds)
-    reach = 1.15 * float(np.abs(true).max())
-    for place, (name, said) in enumerate(predictions.items()):
-        above, below = panels[place], panels[place + len(predictions)]
-        line = np.array([-reach, reach])
-        above.plot(line, line, color=INK, linewidth=0.9, label="right")
-        above.plot(line, -line, color=INK, linewidth=0.9, linestyle="--", label="wrong sign")
-        bars = None if said.std is None else said.std[:, column]
-        figures._points(above, true, said.mean[:, column], bars, colour.get(name, INK), MARKERS.get(kinds.get(name, ""), "o"))
-        measured = r2(true, said.mean[:, column], np.random.default_rng(0))
-        above.text(
-            0.5, 0.04, f"R² {plus_minus(measured.value, measured.error)}", transform=above.transAxes, ha="center",
-            fontsize=7.5, bbox=PLATE,
-        )  # fmt: skip
-        above.set(xlim=(-reach, reach), ylim=(-1.35 * reach, 1.35 * reach), title=wrapped(titles.get(name, name)), xlabel=r"true $\beta_2$")
-        ratio = np.clip(said.mean[clear, column] / true[clear], -1.999, 1.999)
-        bins = list(np.linspace(-2, 2, 21 if len(ratio) < 200 else 41))
-        below.hist(ratio, bins=bins, color=colour.get(name, INK), alpha=0.85)
-        for value, style in ((1, "-"), (-1, "--")):
-            below.axvline(value, color=INK, linewidth=0.9, linestyle=style)
-        below.set(xlim=(-2, 2), xlabel=r"predicted / true $\beta_2$")
-    panels[0].set_ylabel(r"predicted $\beta_2$")
-    panels[len(predictions)].set_ylabel(rf"shapes with $|\beta_2|$ > {SIGN_THRESHOLD:g}")
-    handles, names = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, names, loc="outside lower center", ncols=2)
-    return drawing
+    true = test.truth[:, column]
+    lines = []
+    for name in shown:
+        mean = test.predictions[name].mean[:, column]
+        random = np.random.default_rng(0)
+        score = found.metrics.score(name, "beta2", "r2") or r2(true, mean, random)
+        right = found.metrics.score(name, "beta2", "sign_accuracy") or sign_accuracy(true, mean, SIGN_THRESHOLD, random)
+        clear = np.abs(true) > SIGN_THRESHOLD
+        flipped = float((np.abs(mean + true)[clear] < np.abs(mean - true)[clear]).mean()) if clear.any() else math.nan
+        lines.append(
+            f"<li>{found.title(name)}: signed R² {said(score)}; sign right for {percent(right)} of {right.n} shapes;"
+            f" {100 * flipped:.0f} % of the answers are nearer to −β₂ than to β₂.</li>"
+        )
+    text = (
+        "Flattened and stretched nuclei with the same |β₂| give nearly the same image: relativistic contraction makes"
+        " the nuclei"
+        " thin sheets, and a sheet seen from the front does not tell a pumpkin on its side from an egg. A predictor"
+        " that is told to find the sign"
+        " can only guess, or answer near zero. The size of the overlap at fixed multiplicity, and how it goes with"
+        " v₂, is different for the"
+        " two (arXiv:2105.05713); predictors with the size channel can use it.\n\n"
+        f"<ul>{''.join(lines)}</ul>"
+    )
+    network = found.metrics.score(names.network, "beta2", "r2")
+    if network is not None:
+        text += (
+            f"\n\nSigned R² of the image alone below 0.2: {'yes' if network.value < 0.2 else 'no'}, so the published"
+            f" degeneracy is "
+            + (
+                "seen here too."
+                if network.value < 0.2
+                else "<b>not</b> complete here: something in the image tells the sign."
+            )
+        )
+    predictions = {name: test.predictions[name] for name in shown}
+    return Section(
+        "The sign of β₂: a degeneracy, and what lifts it",
+        text,
+        (
+            picture(
+                "degeneracy",
+                drawings.degeneracy(test.truth, predictions, found.metrics.titles, found.metrics.kinds),
+                "Upper row: predicted against true signed β₂; the full line is the truth, the dashed line the same"
+                " shape with the wrong sign (two branches"
+                " mean: the size of the deformation is known, its sign is not). Bars: stated uncertainties. Lower"
+                " row: predicted divided by true β₂; 1 is right, −1 has the"
+                " wrong sign, 0 is a predictor that does not commit itself.",
+                "Predicted against true signed quadrupole deformation, with and without the size channel, and"
+                " histograms of their ratio.",
+            ),
+        ),
+    )
 
 
-@house_style()
-def transfer(
-    test: Scored, probe: Scored, names: Sequence[str], titles: Mapping[str, str], kinds: Mapping[str, str], probe_title: str
-) -> Drawing:
-    """Predicted minus true |beta2| against true |beta2|, a panel a predictor: grey for test shapes, colour for the probe's."""
-    drawing, panels = grid(len(names), 4, 2.1, shared=True)
-    colour = colours(kinds)
+def uncertainty_section(found: Found) -> Section | None:
+    """Coverage and pulls."""
+    test = found.scored.get(TEST)
+    if test is None or all(one.std is None for one in test.predictions.values()):
+        return None
+    rows, verdicts = [], []
+    for name, one in test.predictions.items():
+        if one.std is None:
+            continue
+        targets = ["abs_beta2", "abs_beta4", *(["beta2"] if name == found.names.size_network else [])]
+        for target in targets:
+            column = TARGETS.index(target)
+            true, mean, std = test.truth[:, column], one.mean[:, column], np.maximum(one.std[:, column], 1e-12)
+            width = pull_width(true, mean, std)
+            inside = (percent(coverage(true, mean, std, level)) for level in (0.68, 0.95))
+            rows.append((found.metrics.titles.get(name, name), WORDS[target], *inside, said(width), judged(width)))
+            verdicts.append(judged(width))
+    columns = [TARGETS.index(target) for target in ("abs_beta2", "abs_beta4", "beta2")]
+    labels = [LABELS[TARGETS[column]] for column in columns]
+    text = (
+        "Each network states a standard deviation with each answer: the spread of the ensemble's members together"
+        " with the"
+        " noise they expect, scaled once on validation shapes. If it is true, 68 % of the test shapes lie within the"
+        " 68 %"
+        " interval, and the error divided by the stated uncertainty (the <i>pull</i>) has width 1."
+        f" Here {verdicts.count(RIGHT)} of {len(verdicts)} pull widths agree with 1 within twice their error."
+    )
+    table = Table(
+        ("predictor", "target", "truths within 68 %", "truths within 95 %", "pull width", "verdict"),
+        tuple(rows),
+        f"Coverage on {len(test.truth)} test shapes with binomial errors. Networks without the size channel cannot"
+        f" know the"
+        " sign of β₂ and are not listed for it.",
+    )
+    figure = picture(
+        "coverage",
+        plots.coverage_curves(test.truth, test.predictions, columns, labels, found.metrics.titles, found.metrics.kinds),
+        "Upper row: fraction of the test shapes whose true value lies within the stated interval, against the"
+        " interval's"
+        " probability; above the diagonal uncertainties are too large, below too small. Lower row: distribution of"
+        " the error in"
+        " units of the stated uncertainty (values beyond ±4 in the last bins); the line is the unit Gaussian. For"
+        " signed β₂ a"
+        " predictor that does not know the sign has two possible truths, for which no Gaussian interval is right.",
+        "Coverage curves and distributions of pulls for the predictors that state uncertainties.",
+    )
+    return Section("Are the uncertainties true?", text, (figure,), table)
+
+
+RIGHT = "as it should be"
+
+
+def judged(width: Measured) -> str:
+    """What a pull width means."""
+    if not math.isfinite(width.value) or abs(width.value - 1) <= 2 * width.error:
+        return RIGHT
+    return "uncertainties too small" if width.value > 1 else "uncertainties too large"
+
+
+def transfer_samples(found: Found) -> list[str]:
+    """Names of the probes of which anything is known."""
+    return [name for name in dict.fromkeys([*found.scored, *found.metrics.samples]) if name != TEST]
+
+
+def transfer_section(found: Found, probe: str, title: str) -> Section | None:
+    """What breaks on a nucleus with another radius and diffuseness."""
+    test, other = found.scored.get(TEST), found.scored.get(probe)
+    drawn: list[Figure] = []
+    table = None
+    label = re.sub(r"[^\w-]", "-", probe)
+    if test is not None and other is not None:
+        both = [name for name in other.predictions if name in test.predictions]
+        table = transfer_table(found, both, test, other, title)
+        shown = [name for name in both if found.metrics.kinds.get(name) == "network" or name == found.names.branches]
+        best = best_of(found, "baseline", "abs_beta2", "mae")
+        if best is not None and best[0] not in shown and best[0] in both:
+            shown = [best[0], *shown]
+        if shown:
+            drawn.append(
+                picture(
+                    f"transfer_{label}",
+                    drawings.transfer(test, other, shown[:8], found.metrics.titles, found.metrics.kinds),
+                    f"Error of |β₂| against the truth, for test shapes (grey) and for {escape(title)} (colour). Bars:"
+                    f" stated"
+                    " uncertainties. A coloured band that leaves zero is a bias: the predictor takes a change of the"
+                    " nucleus"
+                    " for a change of its deformation.",
+                    f"Errors of the predicted deformation on test shapes and on {title}.",
+                )
+            )
+    columns = [(target, "mae", f"MAE of {LABELS[target]}") for target in ("abs_beta2", "abs_beta4", "beta2")]
+    columns = [column for column in columns if ranking(found.metrics, column[0], column[1], probe)]
+    if columns:
+        drawn.append(
+            picture(
+                f"transfer_scores_{label}",
+                plots.two_samples(found.metrics, columns, TEST, probe, {TEST: "test shapes", probe: title}),
+                f"Mean absolute errors on test shapes (open) and on {escape(title)} (filled), with standard errors.",
+                f"Mean absolute errors of every predictor on test shapes and on {title}.",
+            )
+        )
+    if not drawn and table is None:
+        return None
+    text = (
+        "Nobody knows the nucleus of an experiment as well as a simulation knows its own. Here the predictors,"
+        " trained as above,"
+        f" meet {escape(title)}; the deformations are drawn from the same range. {broken(found, probe)}"
+    )
+    return Section(f"What breaks: {title}", text, tuple(drawn), table)
+
+
+def transfer_table(found: Found, names: Sequence[str], test: Scored, probe: Scored, title: str) -> Table:
+    """MAE, bias and coverage of |beta2| before and after."""
     column = TARGETS.index("abs_beta2")
-    for axes, name in zip(panels, names, strict=True):
-        marker = MARKERS.get(kinds.get(name, ""), "o")
-        for scored, shade, label in ((test, GREY, "test shapes"), (probe, colour.get(name, INK), probe_title)):
-            said = scored.predictions[name]
-            true = scored.truth[:, column]
-            bars = None if said.std is None else said.std[:, column]
-            figures._points(axes, true, said.mean[:, column] - true, bars, shade, marker)
-        axes.axhline(0, color=INK, linewidth=0.8)
-        axes.set_title(wrapped(titles.get(name, name)))
-    drawing.supxlabel(r"true $|\beta_2|$", fontsize=9)
-    drawing.supylabel(r"predicted − true $|\beta_2|$", fontsize=9)
-    return drawing
+    random = np.random.default_rng(0)
+    rows = []
+    for name in names:
+        errors, biases, inside = [], [], []
+        for scored in (test, probe):
+            one = scored.predictions[name]
+            true, mean = scored.truth[:, column], one.mean[:, column]
+            errors.append(said(mae(true, mean, random)))
+            biases.append(said(bias(true, mean, random)))
+            inside.append(
+                percent(coverage(true, mean, np.maximum(one.std[:, column], 1e-12), 0.68))
+                if one.std is not None
+                else "–"
+            )
+        rows.append((found.metrics.titles.get(name, name), *errors, *biases, *inside))
+    return Table(
+        ("predictor", "MAE, test", "MAE, here", "bias, test", "bias, here", "within 68 %, test", "within 68 %, here"),
+        tuple(rows),
+        f"|β₂| of the test shapes and of {escape(title)} (<i>here</i>; {len(probe.truth)} shapes). Bias: mean of"
+        f" predicted minus"
+        " true. Within 68 %: how many truths the stated 68 % intervals hold; far below 68 % the predictor does not"
+        " notice that"
+        " it is lost.",
+    )
 
 
-# --- figures of the explanations --------------------------------------------------------------------------------------
+def broken(found: Found, probe: str) -> str:
+    """How many predictors lose, and who is best on the probe."""
+    worse: list[str] = []
+    same: list[str] = []
+    for name in found.metrics.titles:
+        before, after = (found.metrics.score(name, "abs_beta2", "mae", sample) for sample in (TEST, probe))
+        if before is None or after is None or found.metrics.kinds[name] == "floor":
+            continue
+        clear = after.value - before.value > 2 * math.hypot(np.nan_to_num(before.error), np.nan_to_num(after.error))
+        (worse if clear else same).append(name)
+    if not worse and not same:
+        return ""
+    text = (
+        f"The MAE of |β₂| grows by more than twice its error for {len(worse)} of {len(worse) + len(same)} predictors."
+    )
+    ranked = ranking(found.metrics, "abs_beta2", "mae", probe)
+    if ranked:
+        best, score = ranked[0]
+        text += f" Best on this probe is {found.title(best)} with {said(score)}."
+        if found.metrics.kinds[best] == "floor":
+            text += " Nothing is better there than answering the training mean."
+    return text
 
 
-def _box(axes: Axes, region: Sequence[float], colour: str, style: str) -> None:
-    left, right, bottom, top = (float(edge) for edge in region)
-    for width, shade, line in ((2.6, "white", "-"), (1.4, colour, style)):
-        axes.add_patch(Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=shade, linewidth=width, linestyle=line))
+# --- what the network looks at ----------------------------------------------------------------------------------------
 
 
-@house_style()
-def attention_masks(
-    edges: Values,
-    masks: Values,
-    n: Values,
-    extent: Sequence[float],
-    toe: Sequence[float] | None = None,
-    ankle: Sequence[float] | None = None,
-    outlines: Values | None = None,
-) -> Drawing:
-    """The averaged regression attention mask of each bin of |beta2|, with the boxes of toe and ankle.
-
-    Args:
-        edges: (bin + 1,) of |beta2|.
-        masks: (bin, v2_bin, multiplicity_bin), between 0 and 1.
-        n: (bin,), images.
-        extent: left, right, bottom, top of an image.
-        toe, ankle: left, right, bottom, top of the regions.
-        outlines: (bin, v2_bin, multiplicity_bin), densities of events, drawn as a contour that holds nearly all of them.
-    """
-    drawing, panels = grid(len(masks), 5 if len(masks) > 4 else max(len(masks), 2), 1.75, shared=True)
-    shown: Any = None
-    across = np.linspace(extent[0], extent[1], masks.shape[2] * 2 + 1)[1::2]
-    up = np.linspace(extent[2], extent[3], masks.shape[1] * 2 + 1)[1::2]
-    for number, (axes, mask) in enumerate(zip(panels, masks, strict=True)):
-        shown = image(axes, mask, extent, SEQUENTIAL, 0, 1)
-        if outlines is not None and outlines[number].max() > 0:
-            axes.contour(across, up, outlines[number], levels=[0.03 * outlines[number].max()], colors="white", linewidths=0.9)
-        if toe is not None:
-            _box(axes, toe, TOE, "-")
-        if ankle is not None:
-            _box(axes, ankle, ANKLE, "--")
-        axes.set_title(rf"{edges[number]:.2f} ≤ $|\beta_2|$ < {edges[number + 1]:.2f}" + f"\n{int(n[number])} images", fontsize=7.5)
-    for region, shade, style, label in ((toe, TOE, "-", "toe"), (ankle, ANKLE, "--", "ankle")):
-        if region is not None:
-            panels[0].plot([], [], color=shade, linestyle=style, label=label)
-    if outlines is not None:
-        panels[0].plot([], [], color=GREY, label="where the events are (drawn white)")
-    handles, names = panels[0].get_legend_handles_labels()
-    if handles:
-        drawing.legend(handles, names, loc="outside upper center", ncols=3)
-    drawing.supxlabel(MULTIPLICITY, fontsize=9)
-    drawing.supylabel(FLOW, fontsize=9)
-    drawing.colorbar(shown, ax=panels, shrink=0.8, pad=0.015).set_label("attention (part of the images)")
-    return drawing
+def preferences(arrays: Mapping[str, Values]) -> tuple[dict[str, tuple[Values, Values]], float, str]:
+    """How much more of the mask lies in toe and ankle than elsewhere: values and errors, the neutral value, a label."""
+    for ending, neutral, label in (
+        ("_contrast", 0.0, "attention inside − elsewhere"),
+        ("", 1.0, "attention inside / elsewhere"),
+    ):
+        found = {
+            name: (
+                arrays[name + ending],
+                arrays.get(f"{name}{ending}_error", np.full(len(arrays[name + ending]), np.nan)),
+            )
+            for name in ("toe", "ankle")
+            if name + ending in arrays
+        }
+        if found:
+            return found, neutral, label
+    return {}, 0.0, ""
 
 
-@house_style()
-def attention_weights(edges: Values, weights: Mapping[str, tuple[Values, Values]], threshold: float = PUBLISHED_TOE) -> Drawing:
-    """How much more the mask holds inside a region than elsewhere, by |beta2|.
-
-    Args:
-        edges: (bin + 1,).
-        weights: value and error (bin,) of ``"toe"`` and ``"ankle"``.
-        threshold: published |beta2| above which the toe is used.
-    """
-    drawing, (axes,) = grid(1, 1, 2.7, width=5.4)
-    centres, halves = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
-    for (name, (value, error)), shade, marker in zip(weights.items(), (TOE, "#c07a00"), ("o", "s"), strict=False):
-        axes.errorbar(centres, value, xerr=halves, yerr=np.nan_to_num(error), fmt=marker, color=shade, label=name, markersize=5)
-    axes.axhline(1, color=INK, linewidth=0.8)
-    axes.text(float(edges[-1]), 1, "no preference ", ha="right", va="bottom", fontsize=7.5)
-    axes.axvline(threshold, color=GREY, linestyle="--")
-    axes.text(threshold, 0.98, f" published threshold\n of the toe: {threshold:g}", transform=axes.get_xaxis_transform(), va="top", fontsize=7.5)
-    axes.set(xlabel=r"true $|\beta_2|$", ylabel="attention inside / elsewhere", ylim=(0, None), xlim=(edges[0], edges[-1]))
-    axes.legend(loc="upper right")
-    return drawing
+def mean_preference(value: Values, error: Values, chosen: Values) -> Measured:
+    """Plain mean over bins, with the error of independent bins."""
+    use = chosen & np.isfinite(value)
+    n = int(use.sum())
+    if n == 0:
+        return Measured(math.nan, math.nan, 0)
+    errors = error[use]
+    known = np.isfinite(errors)
+    typical = float(np.sqrt(np.square(errors[known]).mean())) if known.any() else math.nan
+    return Measured(float(value[use].mean()), typical / math.sqrt(n), n)
 
 
-@house_style()
-def explanation_maps(images: Values, abs_beta2: Values, maps: Mapping[str, Values], extent: Sequence[float]) -> Drawing:
-    """A row an image, a column a method; each map is divided by its own largest absolute value.
+def published_finding(edges: Values, regions: Mapping[str, tuple[Values, Values]], neutral: float) -> str:
+    """Is the published finding there (ankle for all |beta2|, toe above 0.17)? A verdict with its numbers, in HTML."""
+    if set(regions) != {"toe", "ankle"}:
+        return ""
+    centres = (edges[1:] + edges[:-1]) / 2
+    everywhere = np.ones(len(centres), bool)
+    ankle_value, ankle_error = regions["ankle"]
+    seen = np.isfinite(ankle_value)
+    clear = int((ankle_value - neutral > 2 * np.nan_to_num(ankle_error))[seen].sum())
+    ankle = mean_preference(ankle_value, ankle_error, everywhere)
+    above = mean_preference(*regions["toe"], centres > PUBLISHED_TOE)
+    below = mean_preference(*regions["toe"], centres <= PUBLISHED_TOE)
 
-    Args:
-        images: (image, v2_bin, multiplicity_bin), density of events.
-        abs_beta2: (image,).
-        maps: by title of the method, shaped as ``images``.
-        extent: left, right, bottom, top.
-    """
-    columns = 1 + len(maps)
-    drawing, panels = grid(columns * len(images), columns, 7.2 / max(columns, 4) * 0.95, shared=True)
-    shown: Any = None
-    for row in range(len(images)):
-        density = np.where(images[row] > 0, images[row], np.nan)
-        first = panels[row * columns]
-        if np.isfinite(density).any():
-            top = float(np.nanmax(density))
-            image(first, density, extent, SEQUENTIAL, None, None).set_norm(LogNorm(1e-3 * top, top))
-        first.set_ylabel(rf"$|\beta_2|={abs_beta2[row]:.2f}$")
-        for place, values in enumerate(maps.values(), start=1):
-            top = float(np.nanmax(np.abs(values[row]))) or 1.0
-            shown = image(panels[row * columns + place], values[row] / top, extent, DIVERGING, -1, 1)
-        for axes in panels[row * columns : (row + 1) * columns]:
-            axes.tick_params(labelbottom=row == len(images) - 1)
-    for axes, title in zip(panels, ("image", *maps), strict=False):
-        axes.set_title(wrapped(title, 18))
-    drawing.supxlabel(MULTIPLICITY, fontsize=9)
-    drawing.supylabel(FLOW, fontsize=9)
-    drawing.colorbar(shown, ax=panels, shrink=0.5, pad=0.015).set_label("map (red raises, blue lowers)")
-    return drawing
+    def more(one: Measured, than: float, error: float = 0.0) -> bool:
+        return math.isfinite(one.value) and one.value - than > 2 * math.hypot(np.nan_to_num(one.error), error)
 
-
-@house_style()
-def feature_patterns(patterns: Values, layers: Sequence[str], most: int = 6) -> Drawing:
-    """Images that excite single neurons most: a row a layer, shallow above; each scaled to its own range.
-
-    Args:
-        patterns: (layer, neuron, v2_bin, multiplicity_bin).
-        layers: titles of the rows.
-        most: neurons shown a layer.
-    """
-    columns = min(patterns.shape[1], most)
-    drawing, panels = grid(len(patterns) * columns, columns, 1.16)
-    for row in range(len(patterns)):
-        for column in range(columns):
-            axes = panels[row * columns + column]
-            values = patterns[row, column]
-            image(axes, values, (0, 1, 0, 1), SEQUENTIAL, float(np.nanmin(values)), float(np.nanmax(values)))
-            axes.set(xticks=[], yticks=[])
-            axes.set_aspect("equal")
-        panels[row * columns].set_ylabel(wrapped(str(layers[row]), 14), rotation=0, ha="right", va="center")
-    drawing.supxlabel("multiplicity →", fontsize=8.5)
-    return drawing
+    ankle_there = bool(seen.any()) and clear >= 0.8 * seen.sum()
+    toe_there = (
+        more(above, neutral)
+        and more(above, below.value, float(np.nan_to_num(below.error)))
+        and not more(below, neutral)
+    )
+    if ankle_there and toe_there:
+        head = "The published finding is there"
+    elif ankle_there:
+        head = "The published finding is there in part: the ankle is, the toe is not"
+    elif toe_there:
+        head = "The published finding is there in part: the toe is, the ankle is not"
+    else:
+        head = "The published finding is not there"
+    return (
+        f"<b>{head}.</b> Ankle: preferred by more than twice the error in {clear} of {int(seen.sum())} bins of |β₂|,"
+        f" on average {said(ankle)}."
+        f" Toe: {said(below)} for |β₂| below {PUBLISHED_TOE:g}, {said(above)} above. A mask that prefers nothing"
+        f" would have {neutral:g}."
+        f" The publication finds the ankle at all |β₂| and the toe only above {PUBLISHED_TOE:g}."
+    )
 
 
-METHOD_TITLES = {
-    "regression_attention_mask": "regression attention mask",
-    "regression_gradcam": "regression Grad-CAM",
-    "gradcam": "Grad-CAM",
-    "class_activation_map": "class activation map",
-    "lime": "LIME",
-    "occlusion": "occlusion",
-}
+def attention_section(found: Found, arrays: Mapping[str, Values], gallery: Mapping[str, Values]) -> Section | None:
+    """Regression attention masks per |beta2|."""
+    if "mask" not in arrays or "edges" not in arrays:
+        return None
+    edges, masks = arrays["edges"], arrays["mask"]
+    n = arrays.get("n", np.zeros(len(masks)))
+    extent = found.extent(gallery)
+    boxes = {name: arrays.get(f"{name}_region") for name in ("toe", "ankle")}
+    outlines = None
+    if "image" in gallery and "image_beta" in gallery and gallery["image"].shape[-2:] == masks.shape[-2:]:
+        centres = (edges[1:] + edges[:-1]) / 2
+        nearest = np.abs(np.abs(gallery["image_beta"][:, 0])[None, :] - centres[:, None]).argmin(1)
+        outlines = gallery["image"][nearest, 0]
+    drawn = [
+        picture(
+            "attention_masks",
+            drawings.attention_masks(edges, masks, n, extent, boxes["toe"], boxes["ankle"], outlines),
+            "Regression attention mask (arXiv:1906.06429) by |β₂|: the part of the images, weighted, in which a pixel"
+            " belongs to the half that matters to the"
+            " network. 1 (bright): always, 0 (dark): never. Boxes: toe (head-on collisions, little flow) and ankle"
+            " (half-overlapping collisions, much flow)."
+            + (" White line: where events are, for the image nearest in |β₂|." if outlines is not None else ""),
+            "Attention masks of the network in the plane of multiplicity and elliptic flow, one for each bin of the"
+            " deformation.",
+        )
+    ]
+    regions, neutral, label = preferences(arrays)
+    text = (
+        f"Which parts of the image does {found.title(found.names.network)} use? Its last feature maps, weighted with"
+        f" how strongly the answer depends on them, give a map of"
+        " the image; the part of the map above its mean is the image's mask. Masks of images with like |β₂| are"
+        " averaged, with more weight for masks that"
+        " alone give nearly the answer of the whole image."
+    )
+    if regions:
+        text += f"\n\n{published_finding(edges, regions, neutral)}"
+        drawn.append(
+            picture(
+                "attention_preference",
+                drawings.attention_preference(edges, regions, neutral, label),
+                f"{label.capitalize()} of the box, for toe and ankle, by |β₂|; the horizontal line is a mask that"
+                f" prefers nothing. Vertical bars: standard errors over"
+                f" images; dashed: the |β₂| = {PUBLISHED_TOE:g} above which the publication's network uses the toe.",
+                "Attention on toe and ankle against the deformation, with the published threshold.",
+            )
+        )
+    if "sigma" in arrays and np.isfinite(arrays["sigma"]).any():
+        change = plus_minus(float(np.nanmean(arrays["sigma"])), math.nan)
+        text += (
+            f"\n\nShown only what its mask keeps of an image, the network changes its answer by {change} on average."
+        )
+    return Section("Where the network looks", text, tuple(drawn))
 
 
-@house_style()
-def deletion_insertion(
-    methods: Sequence[str], fraction: Values, curves: Mapping[str, tuple[Values, Values, Values | None]]
-) -> Drawing:
-    """Prediction change while the pixels that a method names are removed or added, against random maps (grey band).
+def maps_section(found: Found, arrays: Mapping[str, Values], gallery: Mapping[str, Values]) -> Section | None:
+    """Maps of single images."""
+    if "image" not in arrays:
+        return None
+    methods = [name for name in drawings.METHOD_TITLES if name in arrays]
+    if not methods:
+        return None
+    rows = np.unique(np.linspace(0, len(arrays["image"]) - 1, 4).astype(int))
+    maps = {drawings.METHOD_TITLES[name]: arrays[name][rows] for name in methods}
+    truth = arrays.get("abs_beta2", np.full(len(arrays["image"]), np.nan))[rows]
+    return Section(
+        "Single images, explained",
+        "Other ways to ask the same question of one image. Grad-CAM and class activation maps read the last feature"
+        " maps; LIME hides patches at random and fits a linear"
+        " model to what happens; occlusion hides one patch after the other. Where methods disagree, none should be"
+        " trusted alone: see the checks below.",
+        (
+            picture(
+                "explanation_maps",
+                drawings.explanation_maps(arrays["image"][rows], truth, maps, found.extent(gallery)),
+                "Each row is a test image (left), each column a method. Red pixels raise the predicted |β₂|, blue"
+                " ones lower it; each map is divided by its own"
+                " largest value, so colours compare within a map only. Masks and Grad-CAM know no sign.",
+                "Maps of the importance of pixels from several explanation methods for images of different"
+                " deformation.",
+            ),
+        ),
+    )
 
-    Args:
-        methods: titles.
-        fraction: (step,), part of the pixels.
-        curves: for ``"deletion"`` and ``"insertion"``: change (method, step), random (step,) or (method, step), its error.
-    """
-    drawing, panels = grid(len(curves), 2, 2.8, width=7.2 if len(curves) > 1 else 4)
-    for axes, (kind, (change, random, error)) in zip(panels, curves.items(), strict=True):
-        noise = random.mean(0) if random.ndim == 2 else random
-        spread = None if error is None else (np.sqrt(np.square(error).mean(0)) if error.ndim == 2 else error)
-        if spread is not None:
-            axes.fill_between(fraction, noise - 2 * spread, noise + 2 * spread, color=GREY, alpha=0.35, linewidth=0)
-        axes.plot(fraction, noise, color="#5f6b6d", linestyle="--", label="random maps")
-        for number, method in enumerate(methods):
-            axes.plot(fraction, change[number], color=PETROFF[number % len(PETROFF)], marker="osD^vP"[number % 6], markersize=3, label=METHOD_TITLES.get(method, method))
-        axes.set(xlabel="part of the pixels " + ("removed" if kind == "deletion" else "added"), ylabel="change of the prediction", title=kind, xlim=(0, 1), ylim=(0, None))
-    handles, names = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, names, loc="outside lower center", ncols=3)
-    return drawing
+
+def sanity_section(arrays: Mapping[str, Values]) -> Section | None:
+    """Deletion, insertion, randomised weights."""
+    if "method" not in arrays:
+        return None
+    methods = [str(name) for name in arrays["method"]]
+    words, drawn = [], []
+    curves = {
+        kind: (arrays[kind], arrays[f"{kind}_random"], arrays.get(f"{kind}_random_error"))
+        for kind in ("deletion", "insertion")
+        if kind in arrays and f"{kind}_random" in arrays
+    }
+    if curves and "fraction" in arrays:
+        words.append("<li>" + better_than_random(methods, arrays["fraction"], arrays, curves) + "</li>")
+        drawn.append(
+            picture(
+                "deletion_insertion",
+                drawings.deletion_insertion(methods, arrays["fraction"], curves),
+                "Deletion: pixels are replaced by the mean image, those that a method calls most important first; a"
+                " good method changes the answer fast (curve above the random one)."
+                " Insertion: pixels are added to the mean image; a good method brings the answer back fast (curve"
+                " below). Dashed: random smooth maps, grey: ± 2 standard errors.",
+                "Change of the prediction against the part of the pixels that is deleted or inserted, for each method"
+                " and for random maps.",
+            )
+        )
+    if "similarity" in arrays:
+        similarity = arrays["similarity"]
+        same = [
+            drawings.METHOD_TITLES.get(method, method)
+            for method, value in zip(methods, similarity, strict=True)
+            if abs(value) > 0.5
+        ]
+        verdict_text = (
+            f"{listed(same)} {'stays' if len(same) == 1 else 'stay'} similar (above 0.5) and must be read with care"
+            if same
+            else "no method's maps stay similar (all below 0.5)"
+        )
+        numbers = ", ".join(
+            f"{drawings.METHOD_TITLES.get(method, method)} {plus_minus(float(value), math.nan)}"
+            for method, value in zip(methods, similarity, strict=True)
+        )
+        words.append(f"<li>Random weights: {escape(verdict_text)}. Rank correlations: {escape(numbers)}.</li>")
+        drawn.append(
+            picture(
+                "randomization",
+                drawings.randomization(methods, similarity, arrays.get("similarity_error")),
+                "How much of a method's map remains when all weights of the network are random. 1 (dashed): the map"
+                " has nothing to do with what was learned; 0: nothing remains."
+                " Bars: standard errors over images.",
+                "Rank correlation of maps from trained and from random weights, for each method.",
+            )
+        )
+    if not drawn:
+        return None
+    return Section(
+        "Can the explanations be trusted?",
+        f"A picture that looks convincing need not explain anything. Two checks: maps must change when the network's"
+        f" weights are random, and the pixels they name must matter more than random"
+        f" ones.\n\n<ul>{''.join(words)}</ul>",
+        tuple(drawn),
+    )
 
 
-@house_style()
-def randomization(methods: Sequence[str], similarity: Values, error: Values | None) -> Drawing:
-    """Rank correlation between a method's maps of the trained network and of one with random weights."""
-    drawing, (axes,) = grid(1, 1, 0.75 + 0.26 * len(methods), width=5.4)
-    places = np.arange(len(methods))
-    axes.errorbar(similarity, places, xerr=None if error is None else np.nan_to_num(error), fmt="o", color=PETROFF[0], markersize=5)
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.axvline(1, color=INK, linewidth=0.8, linestyle="--")
-    axes.set_yticks(places, [METHOD_TITLES.get(method, method) for method in methods])
-    axes.set(xlim=(min(-0.3, float(np.nanmin(similarity)) - 0.1), 1.05), ylim=(len(methods) - 0.5, -0.5), xlabel="rank correlation with the maps of a network with random weights")
-    axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
-    return drawing
+def better_than_random(
+    methods: Sequence[str],
+    fraction: Values,
+    arrays: Mapping[str, Values],
+    curves: Mapping[str, tuple[Values, Values, Values | None]],
+) -> str:
+    """Which methods beat random maps, in each of deletion and insertion."""
+    parts = []
+    for kind, (change, random, _) in curves.items():
+        sign = 1 if kind == "deletion" else -1
+        noise = np.broadcast_to(random, change.shape)
+        difference = arrays.get(f"{kind}_difference", np.trapezoid(change - noise, fraction, axis=1))
+        error = np.nan_to_num(arrays.get(f"{kind}_difference_error", np.zeros(len(methods))))
+        good = [
+            drawings.METHOD_TITLES.get(name, name)
+            for name, value, bar in zip(methods, sign * difference, error, strict=True)
+            if value > 2 * bar
+        ]
+        parts.append(f"{kind}: {len(good)} of {len(methods)} ({listed(good)})")
+    return f"Better than random maps, by more than twice the error where it is known: {escape('; '.join(parts))}."
+
+
+LAYER_HINT = (
+    "In networks for photographs shallow layers answer to edges, deeper ones to larger patterns; here one can look."
+)
+
+
+def features_section(arrays: Mapping[str, Values]) -> Section | None:
+    """What excites single neurons."""
+    if "pattern" not in arrays:
+        return None
+    patterns = arrays["pattern"]
+    layers = [
+        str(name) for name in arrays.get("layer_names", np.array([f"layer {i + 1}" for i in range(len(patterns))]))
+    ]
+    return Section(
+        "What single neurons look for",
+        f"Starting from the mean image, pixels are changed until one neuron answers as strongly as possible"
+        f" (activation maximisation). {LAYER_HINT}",
+        (
+            picture(
+                "features",
+                drawings.feature_patterns(patterns, layers, arrays.get("start")),
+                "A row is a layer, from shallow (top) to deep (bottom); each picture belongs to one neuron and has"
+                " its own colour scale. "
+                + (
+                    "Shown is what was added to (red) and taken from (blue) the mean image."
+                    if "start" in arrays
+                    else "Shown is the image that the neuron prefers."
+                )
+                + " Multiplicity to the right, v₂ upwards, as in the images above.",
+                "Synthetic images that excite single neurons most, from shallow to deep layers.",
+            ),
+        ),
+    )

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing but itself. Figures are inline SVG, styles are inline, there is no script.
+"""The report: one HTML page that needs nothing but itself. Figures are inline SVG, styles inline, there is no script.
 
 Captions and texts are HTML written by our own code; everything that comes from a run directory (titles, commands) is
 escaped.
@@ -69,20 +69,32 @@ class Section:
 
 def paragraphs(text: str) -> str:
     """Blocks separated by empty lines as ``<p>``; blocks that already are HTML blocks stay as they are."""
-    blocks = [block.strip() for block in re.split(r"\n\s*\n", text) if block.strip()]
-    return "\n".join(block if re.match(r"<(p|ul|ol|dl|div|pre|h\d)\b", block) else f"<p>{block}</p>" for block in blocks)
+    blocks = [block.strip() for block in re.split(r"\n\s*\n", with_links(text)) if block.strip()]
+    return "\n".join(
+        block if re.match(r"<(p|ul|ol|dl|div|pre|h\d)\b", block) else f"<p>{block}</p>" for block in blocks
+    )
 
 
-def linked(text: str) -> str:
-    """Plain text as HTML, with links for arXiv numbers and DOIs."""
-    safe = escape(text)
-    safe = re.sub(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', safe)
-    return re.sub(r"\b(?:doi:)?(10\.\d{4,9}/[^\s;,<]+)", r'<a href="https://doi.org/\1">doi:\1</a>', safe)
+def with_links(html: str) -> str:
+    """HTML without links, with links for arXiv numbers and DOIs (``doi:10...``)."""
+    html = re.sub(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', html)
+    return re.sub(r"doi:(10\.\d{4,9}/[^\s;,<)]+)", r'<a href="https://doi.org/\1">doi:\1</a>', html)
+
+
+FULL_WIDTH = 518.4
+"""Points of a figure that fills the page (7.2 inches)."""
+
+
+def share_of_width(svg: str) -> int:
+    """How much of the page's width a figure takes, in per cent, so that all texts have the same size."""
+    found = re.search(r'<svg[^>]*\bwidth="([\d.]+)pt"', svg)
+    return 100 if found is None else min(100, round(100 * float(found[1]) / FULL_WIDTH))
 
 
 def own_ids(svg: str, prefix: str) -> str:
-    """The SVG with a prefix on every id and reference, so that several fit into one page."""
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}.\1"', svg)
+    """The SVG with a prefix on every id that is referred to, and without other ids, so that several fit in a page."""
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r'\sid="([^"]+)"', lambda found: f' id="{prefix}.{found[1]}"' if found[1] in used else "", svg)
     return re.sub(r'(href="#|url\(#)([^")]+)', rf"\1{prefix}.\2", svg)
 
 
@@ -153,7 +165,6 @@ def write_page(run: Path, sections: list[Section]) -> Path:
         ValueError: two figures have the same name, or a name that is no file name.
     """
     from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
 
     record = read_record(run / "run.json")
     named: dict[str, Figure] = {}
@@ -162,8 +173,8 @@ def write_page(run: Path, sections: list[Section]) -> Path:
             raise ValueError(f"figure {figure.name!r}: names are unique and of letters, digits, _ and -")
         named[figure.name] = figure
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["paragraphs"] = lambda text: Markup(paragraphs(text))
-    environment.filters["html"] = Markup
+    environment.filters["paragraphs"] = paragraphs
+    environment.filters["with_links"] = with_links
     source = files("cloudchamber.report").joinpath("templates/page.html.j2").read_text(encoding="utf-8")
     try:
         shown_facts = facts(record)
@@ -173,12 +184,13 @@ def write_page(run: Path, sections: list[Section]) -> Path:
         title=record.get("title") or record.get("study") or "cloudchamber",
         study=record.get("study", ""),
         question=record.get("question", ""),
-        reference=Markup(linked(str(record.get("reference", "")))),
+        reference=with_links(escape(str(record.get("reference", "")))),
         facts=shown_facts,
         command=command_of(record),
         sections=sections,
         numbers={name: number for number, name in enumerate(named, start=1)},
-        drawings={name: Markup(own_ids(figure.svg, name)) for name, figure in named.items()},
+        drawings={name: own_ids(figure.svg, name) for name, figure in named.items()},
+        shares={name: share_of_width(figure.svg) for name, figure in named.items()},
     )
     try:
         (run / "figures").mkdir(exist_ok=True)
@@ -189,7 +201,7 @@ def write_page(run: Path, sections: list[Section]) -> Path:
                 stale.unlink()
         return write_whole(run / "report.html", page)
     except OSError as error:
-        raise BadInput(f"cannot write the report in {run} ({error.strerror}): make room or choose another place") from None
+        raise BadInput(f"cannot write the report in {run} ({error.strerror}): make room there") from None
 
 
 def write_whole(path: Path, text: str) -> Path:

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 
-PETROFF = ("#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#a96b59", "#e76300", "#92dadd", "#717581", "#b9ac70")
+PETROFF = ("#3f90da", "#bd1f01", "#832db6", "#ffa90e", "#a96b59", "#e76300", "#92dadd", "#717581", "#b9ac70")
 """Petroff's ten colours without the light grey, which is the floor's."""
 GREY = "#94a4a2"
 INK = "#222222"
@@ -26,7 +26,7 @@ DIVERGING = "RdBu_r"
 WIDTH = 7.2
 """Inches: the text width of A4 with margins of 14 mm."""
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.titlesize": 8.5,
@@ -40,7 +40,6 @@ RC: dict[str, Any] = {
     "text.color": INK,
     "axes.linewidth": 0.8,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=list(PETROFF)),
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
@@ -94,12 +93,13 @@ def grid(
 
 
 def colours(kinds: Mapping[str, str]) -> dict[str, str]:
-    """A colour for each predictor, the same in every figure of a report: floors are grey.
+    """A colour for each predictor, the same in every figure of a report: networks first, floors are grey.
 
     Args:
         kinds: kind (``"network"``, ``"baseline"``, ``"floor"``) by name, in the order of the study.
     """
-    others = [name for name, kind in kinds.items() if kind != "floor"]
+    others = [name for name, kind in kinds.items() if kind == "network"]
+    others += [name for name, kind in kinds.items() if kind not in ("network", "floor")]
     found = {name: PETROFF[number % len(PETROFF)] for number, name in enumerate(others)}
     return {name: found.get(name, GREY) for name in kinds}
 
@@ -134,7 +134,7 @@ def image(
 
 @house_style()
 def svg(drawing: Drawing) -> str:
-    """The figure as the text of one ``<svg>`` element: the same bytes for the same figure, no dates, no links outside."""
+    """The figure as the text of one ``<svg>`` element: the same bytes for the same figure, no dates, no links."""
     buffer = io.StringIO()
     drawing.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PIXELS = 56
 """Bins of each axis of the image (arXiv:1906.06429)."""
 TARGETS = ("abs_beta2", "abs_beta4", "beta2", "beta4")
+TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay")
+"""Settings that go to the training as they are."""
 IMAGE = (0,)
 IMAGE_AND_SIZE = (0, 1)
 SIGN_THRESHOLD = 0.1
@@ -228,12 +230,7 @@ def predictors(config: NuclearShapeConfig, seed: int, device: str) -> dict[str, 
     from cloudchamber.learning.ensemble import DeepEnsemble
     from cloudchamber.learning.supervised import TrainingOptions
 
-    options = TrainingOptions(
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-    )
+    options = TrainingOptions().changed({name: getattr(config, name) for name in TRAINING})
 
     def ensemble(title: str, members: int, channels: tuple[int, ...], reduction: int | None) -> DeepEnsemble:
         select = (0, 1) if channels == IMAGE else (0, 1, 2)  # the targets that can be learned from these channels
@@ -363,16 +360,14 @@ def features(
     start = torch.from_numpy(images.mean(0))
     chosen = neurons(function, per_depth=4)
     layers = list(dict.fromkeys(layer for layer, _ in chosen))
-    found = [
-        [feature_visualization(function, layer, n, start, steps=60) for name, n in chosen if name == layer]
-        for layer in layers
-    ]
-    return {
-        "layer_names": np.array(layers),
-        "pattern": np.stack([[one.image[0] for one in row] for row in found]),
-        "gain": np.array([[one.activation[-1] - one.activation[0] for one in row] for row in found]),
-        "start": images.mean(0)[0],
-    }
+    pattern = np.full((len(layers), 4, PIXELS, PIXELS), np.nan, np.float32)  # NaN: a layer with fewer neurons
+    gain = np.full((len(layers), 4), np.nan)
+    for row, layer in enumerate(layers):
+        for column, neuron in enumerate(number for name, number in chosen if name == layer):
+            one = feature_visualization(function, layer, neuron, start, steps=60)
+            pattern[row, column] = one.image[0]
+            gain[row, column] = one.activation[-1] - one.activation[0]
+    return {"layer_names": np.array(layers), "pattern": pattern, "gain": gain, "start": images.mean(0)[0]}
 
 
 def sanity(
@@ -418,18 +413,79 @@ def sanity(
 
 
 def gallery(config: NuclearShapeConfig, records: Records) -> Arrays:
-    """Images of five shapes from oblate to prolate, for the report."""
+    """Images of five shapes from oblate to prolate, two collisions, and how the degeneracy fades with statistics."""
     known = shapes(config)[: len(records)]
     wanted = [(fraction * config.beta2_max, 0.0) for fraction in (-1.0, -0.5, 0.0, 0.5, 1.0)]
     near = np.array([np.hypot(*(known - np.array(one)).T).argmin() for one in wanted])
     arrays = records.read(near)
-    pixel_v2, pixel_multiplicity = config.v2_max / PIXELS, config.multiplicity_max / PIXELS
     return {
         "image": images(config, arrays, None),
         "image_beta": np.stack([arrays["beta2"], arrays["beta4"]], axis=1),
-        "edges_v2": np.arange(PIXELS + 1) * pixel_v2,
-        "edges_multiplicity": np.arange(PIXELS + 1) * pixel_multiplicity,
+        "edges_v2": np.linspace(0, config.v2_max, PIXELS + 1),
+        "edges_multiplicity": np.linspace(0, config.multiplicity_max, PIXELS + 1),
+        **two_collisions(config),
+        **degeneracy_with_statistics(config, records),
     }
+
+
+def two_collisions(config: NuclearShapeConfig) -> Arrays:
+    """Entropy of the roundest and of the most elongated of 300 head-on collisions of prolate nuclei (beta2 = 0.28)."""
+    from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
+    from cloudchamber.simulators.heavyion.nuclei import nucleus
+
+    prolate = nucleus(config.nucleus, radius=config.radius, diffuseness=config.diffuseness, beta2=0.28, beta4=0.0)
+    options = CollisionOptions(cross_section=config.cross_section, b_max=0.5)
+    events = collide(prolate, prolate, 300, 1, options, profiles=True)
+    e2 = events["eccentricity2"]
+    compact = np.argsort(e2)[: len(e2) // 5]
+    tip = compact[events["inverse_area"][compact].argmax()]
+    body = e2.argmax()
+    half = options.grid_max
+    return {
+        "profile": events["entropy_profile"][[tip, body]],
+        "profile_title": np.array(["tip on tip: round and compact", "body on body: elongated"]),
+        "profile_eccentricity2": e2[[tip, body]],
+        "profile_multiplicity": events["multiplicity"][[tip, body]],
+        "profile_extent": np.array([-half, half, -half, half]),
+    }
+
+
+def degeneracy_with_statistics(config: NuclearShapeConfig, records: Records) -> Arrays:
+    """R2 of signed beta2 by ridge on moments, ten-fold cross-validated over shapes, against the events of an image.
+
+    F(v2, dN/dY | beta2) and F(v2, dN/dY | -beta2) are similar, not equal: what few events cannot tell apart, many can.
+
+    Returns:
+        degeneracy_events (size,), degeneracy_r2 and degeneracy_error (2, size): image alone, image and size.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from cloudchamber.metrics.regression import r2
+
+    kept = kept_events(config)
+    sizes = [size for size in (250, 500, 1000, 2000, 4000, 8000, 16000, 32000) if size < kept] + [kept]
+    features: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
+    beta2 = []
+    for part in np.array_split(np.arange(len(records)), max(len(records) // 64, 1)):
+        arrays = records.read(part)
+        beta2.append(arrays["beta2"])
+        for column, size in enumerate(sizes):
+            few = {name: values[:, :size] if values.ndim == 2 else values for name, values in arrays.items()}
+            inputs = images(config, few, None)
+            for row, channels in enumerate((IMAGE, IMAGE_AND_SIZE)):
+                features.setdefault((row, column), []).append(moments(inputs, channels))
+    truth = np.concatenate(beta2)
+    value, error = np.zeros((2, len(sizes))), np.zeros((2, len(sizes)))
+    for (row, column), parts in features.items():
+        model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 15)))
+        folds = KFold(10, shuffle=True, random_state=0)
+        said = cross_val_predict(model, np.concatenate(parts), truth, cv=folds)
+        one = r2(truth, said, np.random.default_rng(0))
+        value[row, column], error[row, column] = one.value, one.error
+    return {"degeneracy_events": np.array(sizes), "degeneracy_r2": value, "degeneracy_error": error}
 
 
 def sections(config: NuclearShapeConfig, run: Path) -> list[Section]:
@@ -454,14 +510,32 @@ def _probe_records(config: NuclearShapeConfig) -> int:
     return max(config.beta2_points * config.beta4_points // 10, 8)
 
 
-TINY = NuclearShapeConfig(
-    beta2_points=11, beta4_points=4, events=600, width=2, members=2, ablation_members=1, epochs=2, batch_size=8
+SMALL = NuclearShapeConfig(batch_size=16, learning_rate=4e-3, weight_decay=0.05)
+"""Training settings that suit narrow networks and some hundred shapes."""
+TINY = SMALL.changed(
+    {"beta2_points": 11, "beta4_points": 4, "events": 600, "width": 2, "members": 2, "ablation_members": 1, "epochs": 2}
 )
-QUICK = NuclearShapeConfig(
-    beta2_points=21, beta4_points=11, events=4000, width=4, members=2, ablation_members=1, epochs=12, batch_size=16
+QUICK = SMALL.changed(
+    {
+        "beta2_points": 21,
+        "beta4_points": 11,
+        "events": 4000,
+        "width": 4,
+        "members": 2,
+        "ablation_members": 1,
+        "epochs": 25,
+    }
 )
-STANDARD = NuclearShapeConfig(
-    beta2_points=41, beta4_points=17, events=12_000, width=8, members=4, ablation_members=2, epochs=60, batch_size=16
+STANDARD = SMALL.changed(
+    {
+        "beta2_points": 41,
+        "beta4_points": 17,
+        "events": 16_000,
+        "width": 8,
+        "members": 5,
+        "ablation_members": 3,
+        "epochs": 60,
+    }
 )
 PAPER = NuclearShapeConfig()
 
@@ -486,6 +560,7 @@ study = Study(
     records=lambda config: config.beta2_points * config.beta4_points,
     records_per_chunk=4,
     simulate=simulate,
+    learning_settings=("resampled_fraction", "width", "members", "ablation_members", *TRAINING),
     input_name="image",
     input=Array("shape channel v2_bin multiplicity_bin", "", "density of events; significance of the [pT] fluctuation"),
     input_lengths=lambda config: {"channel": 2, "v2_bin": PIXELS, "multiplicity_bin": PIXELS},

@@ -69,7 +69,8 @@ class CollisionOptions(Config):
             )
         if 2 * self.grid_max / self.grid_step > MAX_CELLS_PER_AXIS:
             raise BadInput(
-                f"grid of {2 * self.grid_max / self.grid_step:.0f} cells an axis: at most {MAX_CELLS_PER_AXIS}", status=2
+                f"grid of {2 * self.grid_max / self.grid_step:.0f} cells an axis: at most {MAX_CELLS_PER_AXIS}",
+                status=2,
             )
         return self
 

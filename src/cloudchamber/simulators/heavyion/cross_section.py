@@ -15,8 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import exp1
-from scipy.stats import norm, qmc
+from scipy.special import exp1, ndtri
 
 from cloudchamber.schema import BadInput
 
@@ -38,7 +37,7 @@ def cross_section_at(sqrt_s: float) -> float:
     """
     if not 10.0 <= sqrt_s <= 1e5:
         raise BadInput(f"sqrt(s) = {sqrt_s:g} GeV: the cross section is known from 10 to 100000 GeV", status=2)
-    return 0.1 * (28.84 + 0.0456 * math.log(sqrt_s**2) ** 2.374)
+    return 0.1 * (28.84 + 0.0456 * math.pow(math.log(sqrt_s**2), 2.374))
 
 
 def sampling_width(nucleon_width: float, constituent_width: float, constituents: int) -> float:
@@ -74,7 +73,7 @@ def opacity(cross_section: float, nucleon_width: float, constituent_width: float
 
         def excess(log_y: float) -> float:
             y = math.exp(log_y)
-            return float(cut + exp1(y) - exp1(y * math.exp(-cut)) + 0.0) - cross_section / area
+            return float(cut + exp1(y) - exp1(y * math.exp(-cut))) - cross_section / area
     else:
         impact, weight, overlap = _overlaps(nucleon_width, constituent_width, constituents, spread)
         overlap = overlap / constituents**2
@@ -97,19 +96,19 @@ def _overlaps(
     nucleon_width: float, constituent_width: float, constituents: int, spread: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Impact parameters and weights of a Gauss-Legendre rule, and the overlap sums (sample, impact)."""
+    from scipy.stats import qmc  # slow to import, and only needed for constituents
+
     nodes, weights = np.polynomial.legendre.leggauss(32)
     reach = MAX_IMPACT_WIDTHS * nucleon_width
     power = 13 if constituents <= 10 else 11
     cube = qmc.Sobol(4 * constituents, scramble=True, rng=np.random.default_rng(1)).random_base2(power)
-    positions = spread * norm.ppf(np.clip(cube, 1e-12, 1 - 1e-12)).reshape(-1, 2, constituents, 2)
+    positions = spread * ndtri(np.clip(cube, 1e-12, 1 - 1e-12)).reshape(-1, 2, constituents, 2)
     impact = reach * (nodes + 1) / 2
     return impact, reach * weights / 2, _overlap_sums(positions, impact, 0.25 / constituent_width**2)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _overlap_sums(
-    positions: NDArray[np.float64], impact: NDArray[np.float64], inverse: float
-) -> NDArray[np.float64]:
+def _overlap_sums(positions: NDArray[np.float64], impact: NDArray[np.float64], inverse: float) -> NDArray[np.float64]:
     """sum_ij exp(-d_ij^2 / 4 v^2) for positions (sample, nucleon, constituent, xy) and impact parameters."""
     samples, _, m, _ = positions.shape
     out = np.zeros((samples, len(impact)))

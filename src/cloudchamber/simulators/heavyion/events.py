@@ -1,8 +1,8 @@
 """The event loop: two nuclei, an impact parameter, participants, reduced thickness, observables, in numba.
 
 Model: TRENTo (arXiv:1412.4708), semantics of program TRENTo 2.0: both nuclei and the impact parameter are drawn again
-until at least one pair of nucleons collides; nucleus A lies at ``x = +share b``, B at ``-(1 - share) b``; no recentring.
-Lengths in fm, grids ``[iy, ix]``.
+until at least one pair of nucleons collides; nucleus A lies at ``x = +share b``, B at ``-(1 - share) b``; no
+recentring. Lengths in fm, grids ``[iy, ix]``.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from . import randomness as rnd
-from .participants import Interaction, mark, near_box, place_constituents, sort_into_cells
+from .participants import Cells, Interaction, cells, mark, near_box, place_constituents, sort_into_cells
 from .randomness import key_of, uniform, unit_gamma
 from .sampling import Sampler, draw_body, euler, rotation, to_transverse
 from .thickness import Mesh, clear, deposit, joint_box, moments, reduce_thickness
@@ -63,8 +63,7 @@ class Side(NamedTuple):
     constituents: Floats
     extent: Floats
     near: NDArray[np.int64]
-    listed: NDArray[np.int64]
-    start: NDArray[np.int64]
+    cells: Cells
     grid: Floats
     box: NDArray[np.int64]
 
@@ -80,8 +79,7 @@ def side(count: int, constituents: int, mesh: Mesh) -> Side:
         constituents=np.zeros((count, constituents, 2)),
         extent=np.zeros(count),
         near=np.zeros(count + 1, dtype=np.int64),
-        listed=np.zeros(count, dtype=np.int64),
-        start=np.zeros((MAX_CELLS + 2) ** 2 + 3, dtype=np.int64),
+        cells=cells(count, (MAX_CELLS + 2) ** 2),
         grid=np.zeros((mesh.cells, mesh.cells + 2 * mesh.margin)),
         box=np.array([mesh.cells, -1, mesh.cells, -1], dtype=np.int64),
     )
@@ -95,7 +93,7 @@ def _draw_nucleus(trial: np.uint64, which: int, s: Sampler, g: Geometry, offset:
         euler(0.0, math.cos(g.angles[which, 0]), g.angles[which, 1] + 0.5 * math.pi, w.matrix)
     else:
         rotation(key_of(trial, rnd.ORIENTATION_A + which), w.matrix)
-    to_transverse(s.count, w.body, w.matrix, offset, w.x, w.y)
+    to_transverse(s.size, w.body, w.matrix, offset, w.x, w.y)
 
 
 @njit(cache=True, nogil=True)
@@ -104,9 +102,7 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
     a.hit[:] = False
     b.hit[:] = False
     reach = f.reach
-    fa = near_box(
-        na, a.x, a.y, b.x.min() - reach, b.x.max() + reach, b.y.min() - reach, b.y.max() + reach, a.near
-    )
+    fa = near_box(na, a.x, a.y, b.x.min() - reach, b.x.max() + reach, b.y.min() - reach, b.y.max() + reach, a.near)
     if fa == 0:
         return 0
     x0 = y0 = 1e9
@@ -123,7 +119,7 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
     cell = max(reach / 3.0 * 1.000001, max(x1 - x0, y1 - y0) / MAX_CELLS)
     frame = np.array([x0, y0, 1.0 / cell])
     columns, rows = int((x1 - x0) / cell) + 1, int((y1 - y0) / cell) + 1
-    sort_into_cells(fb, b.near, b.x, b.y, frame, columns, rows, b.start, b.listed)
+    sort_into_cells(fb, b.near, b.x, b.y, frame, columns, rows, b.cells)
     if f.spread > 0.0:
         for k in range(fa):
             place_constituents(key_of(trial, rnd.CONSTITUENTS_A), a.near[k], f, a.constituents, a.extent)
@@ -131,8 +127,8 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
             place_constituents(key_of(trial, rnd.CONSTITUENTS_B), b.near[k], f, b.constituents, b.extent)
     pairs = key_of(trial, rnd.PAIRS)
     found = mark(
-        fa, a.near, a.x, a.y, a.hit, a.constituents, a.extent, b.x, b.y, b.hit, b.constituents, b.extent,
-        frame, columns, rows, b.start, b.listed, False, count_all, pairs, f,
+        fa, a.near, a.x, a.y, a.hit, a.constituents, a.extent, b.cells, b.hit, b.constituents, b.extent,
+        frame, columns, rows, False, count_all, pairs, f,
     )  # fmt: skip
     if count_all or found == 0:
         return found
@@ -142,10 +138,10 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
         if a.hit[a.near[k]]:
             a.near[left] = a.near[k]
             left += 1
-    sort_into_cells(left, a.near, a.x, a.y, frame, columns, rows, a.start, a.listed)
+    sort_into_cells(left, a.near, a.x, a.y, frame, columns, rows, a.cells)
     return found + mark(
-        fb, b.near, b.x, b.y, b.hit, b.constituents, b.extent, a.x, a.y, a.hit, a.constituents, a.extent,
-        frame, columns, rows, a.start, a.listed, True, False, pairs, f,
+        fb, b.near, b.x, b.y, b.hit, b.constituents, b.extent, a.cells, a.hit, a.constituents, a.extent,
+        frame, columns, rows, True, False, pairs, f,
     )  # fmt: skip
 
 
@@ -215,11 +211,11 @@ def simulate(
             impact = math.sqrt(g.b_min * g.b_min + (g.b_max * g.b_max - g.b_min * g.b_min) * u)
             _draw_nucleus(trial, 0, sa, g, g.share * impact, a)
             _draw_nucleus(trial, 1, sb, g, (g.share - 1.0) * impact, b)
-            found = _collide_nucleons(trial, sa.count, sb.count, a, b, f, count_all)
+            found = _collide_nucleons(trial, sa.size, sb.size, a, b, f, count_all)
             fluctuations[0] = key_of(trial, rnd.FLUCTUATION_A)
             fluctuations[1] = key_of(trial, rnd.FLUCTUATION_B)
-        npart = _thickness(fluctuations[0], sa.count, a, f, k, m, rows)
-        npart += _thickness(fluctuations[1], sb.count, b, f, k, m, rows)
+        npart = _thickness(fluctuations[0], sa.size, a, f, k, m, rows)
+        npart += _thickness(fluctuations[1], sb.size, b, f, k, m, rows)
         joint_box(a.box, b.box, p, box)
         total, cx, cy = reduce_thickness(a.grid, b.grid, reduced, box, m, p, norm)
         moments(reduced, box, m, cx, cy, moment)

@@ -20,11 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from cloudchamber.schema import BadInput, did_you_mean
 
-Kind = Literal["woods_saxon", "proton", "deuteron", "deuteron_half", "configurations"]
+Kind = Literal["woods_saxon", "proton", "deuteron", "configurations"]
 Correlation = Literal["none", "miller_spencer"]
 
-HULTHEN = (0.228, 1.18)
-"""Inverse lengths a, b of the Hulthen wave function [1/fm], PHOBOS Glauber (arXiv:0805.4411)."""
+HULTHEN = (0.457, 2.35)
+"""Inverse lengths a, b of the deuteron's Hulthen density (e^{-a r} - e^{-b r})^2 [1/fm], r being the distance of a
+nucleon from the centre (half their separation), as in TRENTo 2.0 and PHOBOS Glauber (arXiv:0805.4411)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,7 @@ class Nucleus:
         minimum_distance: hard core, smallest distance of two nucleons in space [fm]; 0: none.
         correlation: ``"miller_spencer"``: pairs are suppressed at short distance by C(r) = [1 - e^{-1.1 r^2}
             (1 - 0.68 r^2)]^2 (G. A. Miller, J. E. Spencer, Ann. Phys. 100 (1976) 562; r in fm), C <= 1.
-        kind: how positions are drawn. ``"deuteron"``: Hulthen, nucleons at +r and -r as TRENTo does;
-            ``"deuteron_half"``: at +r/2 and -r/2, r being their distance.
+        kind: how positions are drawn; ``"deuteron"``: two opposite nucleons, see ``HULTHEN``.
         configurations: positions (configuration, nucleon, xyz) [fm] of kind ``"configurations"``.
         source: where the numbers come from.
     """
@@ -84,11 +84,12 @@ class Nucleus:
         """The "radius" of TRENTo [fm], which sets the automatic impact-parameter range and the offsets.
 
         Woods-Saxon: R (1 + 0.63 |beta2| + 0.75 |beta3| + 0.85 |beta4|) + 3 a, the wider of protons and neutrons;
-        deuteron: 99 % quantile of its exponential envelope; configurations: largest radius of the first >= 500 nucleons.
+        deuteron: 99 % quantile of its exponential envelope; configurations: the largest radius of the first 500 or
+        more nucleons.
         """
         if self.kind == "proton":
             return 0.0
-        if self.kind in ("deuteron", "deuteron_half"):
+        if self.kind == "deuteron":
             return -math.log(0.01) / (2 * HULTHEN[0])
         if self.configurations is not None:
             count = min(500 // self.configurations.shape[1] + 1, len(self.configurations))
@@ -195,17 +196,23 @@ _TRENTO = "TRENTo 2.0 (arXiv:1412.4708)"
 _PHOBOS = f"{_TRENTO}, after PHOBOS Glauber (arXiv:0805.4411)"
 _PHENIX = f"{_TRENTO}, after PHENIX (arXiv:1509.06727)"
 _MCGLAUBER = "3dMCGlauber (github.com/chunshen1987/3dMCGlauber)"
+_TGLAUBER = "TGlauberMC 3 (arXiv:1710.07098, 1408.2549)"
 _ISOBAR = "isobar parameters of C. Zhang, J. Jia (arXiv:2109.01631)"
 
+# fmt: off
 NUCLEI: dict[str, Nucleus] = {
     one.name: one
     for one in (
         Nucleus("p", 1, 1, kind="proton", source=_TRENTO),
-        Nucleus("d", 2, 1, kind="deuteron", source=f"{_PHOBOS}; nucleons at +r and -r as in TRENTo"),
-        Nucleus("d2", 2, 1, kind="deuteron_half", source=f"{_MCGLAUBER}: nucleons at +r/2 and -r/2"),
-        Nucleus("O", 16, 8, 2.608, 0.513, parabolic=-0.051, source=f"de Vries 1987 as in {_MCGLAUBER}"),
+        Nucleus("d", 2, 1, kind="deuteron", source=f"{_PHOBOS}, Hulthen"),
+        Nucleus("O", 16, 8, 2.608, 0.513, parabolic=-0.051, source=_TGLAUBER),
+        Nucleus("O2", 16, 8, 1.850, 0.497, parabolic=0.912, source=f"{_TGLAUBER}: Opar2, after Trajectum"),
         Nucleus("Al", 27, 13, 3.07, 0.519, source=_MCGLAUBER),
+        Nucleus("Al2", 27, 13, 3.34, 0.580, beta2=-0.448, beta4=0.239, source=_TGLAUBER),
+        Nucleus("Si", 28, 14, 3.34, 0.580, parabolic=-0.233, source=_TGLAUBER),
         Nucleus("Ar", 40, 18, 3.61, 0.516, beta2=0.167, beta4=0.007, gamma=0.474, source=_MCGLAUBER),
+        Nucleus("Ca", 40, 20, 3.766, 0.586, parabolic=-0.161, source=_TGLAUBER),
+        Nucleus("Ni", 58, 28, 4.309, 0.517, parabolic=-0.1308, source=_TGLAUBER),
         Nucleus("Cu", 63, 29, 4.20, 0.596, source=_PHOBOS),
         Nucleus("Cu2", 63, 29, 4.20, 0.596, beta2=0.162, beta4=-0.006, source=_PHOBOS),
         Nucleus("Cu3", 63, 29, 4.163, 0.606, beta2=0.162, beta4=0.006, source=_MCGLAUBER),
@@ -216,16 +223,22 @@ NUCLEI: dict[str, Nucleus] = {
         Nucleus("In", 115, 49, 5.35, 0.55, source=_MCGLAUBER),
         Nucleus("Xe", 129, 54, 5.36, 0.590, source=_PHOBOS),
         Nucleus("Xe2", 129, 54, 5.36, 0.590, beta2=0.162, beta4=-0.003, source=_PHOBOS),
+        Nucleus("Xe3", 129, 54, 5.36, 0.590, beta2=0.18, source=f"{_TGLAUBER}: Xe2a, ALICE"),
         Nucleus("Au", 197, 79, 6.38, 0.535, source=_PHOBOS),
         Nucleus("Au2", 197, 79, 6.38, 0.535, beta2=-0.131, beta4=-0.031, source=_PHOBOS),
         Nucleus("Au3", 197, 79, 6.38, 0.505, beta2=-0.13, beta4=-0.03, source=_MCGLAUBER),
         Nucleus("Pb", 208, 82, 6.62, 0.546, source=_PHOBOS),
+        Nucleus(
+            "Pb2", 208, 82, 6.68, 0.447, neutron_radius=6.69, neutron_diffuseness=0.56,
+            source=f"{_TGLAUBER}: Pbpn, separate protons and neutrons",
+        ),
         Nucleus("U", 238, 92, 6.81, 0.600, beta2=0.280, beta4=0.093, source=_PHENIX),
         Nucleus("U2", 238, 92, 6.86, 0.420, beta2=0.265, source=_PHENIX),
         Nucleus("U3", 238, 92, 6.67, 0.440, beta2=0.280, beta4=0.093, source=_PHOBOS),
         Nucleus("U4", 238, 92, 6.874, 0.556, beta2=0.28, beta4=0.093, source=_MCGLAUBER),
     )
 }
+# fmt: on
 """The nuclei known by name."""
 
 

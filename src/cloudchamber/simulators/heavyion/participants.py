@@ -2,8 +2,8 @@
 
 Model: every pair at transverse distance d < 6 w collides independently with ``1 - exp(-sigma_p T(d))`` (arXiv:1412.4708
 eqs. 4-6; with constituents arXiv:1808.02106). The random number of a pair depends only on the two nucleons, so that the
-order of the tests is free: a nucleon is tested until its first collision, nearest cells first, and pairs of two nucleons
-that are known to take part are not tested. Transverse lengths in fm.
+order of the tests is free: a nucleon is tested until its first collision, nearest cells first, and pairs of two
+nucleons that are known to take part are not tested. Transverse lengths in fm.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -16,13 +16,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .randomness import key_of, normal_pair, uniform
+from .randomness import GOLDEN, as_uniform, key_of, mix, normal_pair
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RINGS = 3
 """Cells of a neighbour list per interaction range."""
+BLOCK = 16
+"""Pairs that are screened at once: a constant trip count becomes two vectors of eight without remainder loops."""
+FAR = 1e4
+"""Where the padding behind the last nucleon of a list lies [fm]."""
 BINS = 1024
 """Intervals in d^2 of the table of collision probabilities."""
 
@@ -47,7 +51,9 @@ class Interaction(NamedTuple):
     probabilities: Floats
 
 
-def interaction(sigma_p: float, nucleon_width: float, constituent_width: float, constituents: int, spread: float) -> Interaction:
+def interaction(
+    sigma_p: float, nucleon_width: float, constituent_width: float, constituents: int, spread: float
+) -> Interaction:
     """The interaction from its physical parameters (fm, fm^2)."""
     reach = 6.0 * nucleon_width
     rate = sigma_p / (4 * math.pi * constituent_width**2 * constituents**2)
@@ -55,7 +61,6 @@ def interaction(sigma_p: float, nucleon_width: float, constituent_width: float, 
     d2 = np.linspace(0, reach**2, BINS + 1)
     exponent = rate * constituents**2 * np.exp(-inverse * d2)
     return Interaction(reach, rate, inverse, constituents, spread, -np.expm1(-exponent))
-
 
 
 @njit(cache=True, nogil=True)
@@ -68,28 +73,50 @@ def near_box(count: int, x: Floats, y: Floats, x0: float, x1: float, y0: float, 
     return found
 
 
+class Cells(NamedTuple):
+    """Nucleons of one nucleus sorted into square cells; cell c holds entries ``start[c]`` to ``start[c + 1]``.
+
+    Attributes:
+        start: first entry of each cell (row-major).
+        listed: nucleons.
+        x, y: their positions [fm], padded with BLOCK entries at FAR.
+    """
+
+    start: Ints
+    listed: Ints
+    x: Floats
+    y: Floats
+
+
+def cells(count: int, most: int) -> Cells:
+    """Memory for ``count`` nucleons in at most ``most`` cells."""
+    return Cells(
+        np.zeros(most + 3, dtype=np.int64), np.zeros(count + BLOCK, dtype=np.int64),
+        np.zeros(count + BLOCK), np.zeros(count + BLOCK),
+    )  # fmt: skip
+
+
 @njit(cache=True, nogil=True)
 def sort_into_cells(
-    found: int, near: Ints, x: Floats, y: Floats, frame: Floats, columns: int, rows: int, start: Ints, listed: Ints
+    found: int, near: Ints, x: Floats, y: Floats, frame: Floats, columns: int, rows: int, out: Cells
 ) -> None:
-    """Counting sort of nucleons ``near[:found]`` by cell (row-major); cell c holds ``listed[start[c]:start[c + 1]]``.
-
-    ``frame``: left edge, lower edge, inverse cell size.
-    """
-    cells = columns * rows
-    for c in range(cells + 2):
+    """Counting sort of nucleons ``near[:found]``; ``frame``: left edge, lower edge, inverse cell size."""
+    start = out.start
+    for c in range(columns * rows + 2):
         start[c] = 0
     for k in range(found):
         n = near[k]
-        c = int((y[n] - frame[1]) * frame[2]) * columns + int((x[n] - frame[0]) * frame[2])
-        start[c + 2] += 1
-    for c in range(2, cells + 2):
+        start[int((y[n] - frame[1]) * frame[2]) * columns + int((x[n] - frame[0]) * frame[2]) + 2] += 1
+    for c in range(2, columns * rows + 2):
         start[c] += start[c - 1]
     for k in range(found):
         n = near[k]
-        c = int((y[n] - frame[1]) * frame[2]) * columns + int((x[n] - frame[0]) * frame[2])
-        listed[start[c + 1]] = n
-        start[c + 1] += 1
+        c = int((y[n] - frame[1]) * frame[2]) * columns + int((x[n] - frame[0]) * frame[2]) + 1
+        at = start[c]
+        out.listed[at], out.x[at], out.y[at] = n, x[n], y[n]
+        start[c] = at + 1
+    for k in range(found, found + BLOCK):
+        out.listed[k], out.x[k], out.y[k] = 0, FAR, FAR
 
 
 @njit(cache=True, nogil=True)
@@ -130,16 +157,32 @@ def _structured_hit(
     return u < 1.0 - math.exp(-forces.rate * overlap)
 
 
+@njit(cache=True, nogil=True, fastmath=True)
+def _some_may_hit(
+    xi: float, yi: float, first: np.uint64, stride: np.uint64, at: int, other: Cells, forces: Interaction
+) -> bool:
+    """Screen a block of pairs: whether any random number is below an upper bound of its collision probability.
+
+    The hash, the distance and the table are all without branches, so that eight pairs share a vector.
+    """
+    scale = BINS / (forces.reach * forces.reach)
+    x, y, listed = other.x[at : at + BLOCK], other.y[at : at + BLOCK], other.listed[at : at + BLOCK]
+    table = forces.probabilities
+    likely = 0
+    for k in range(BLOCK):
+        dx, dy = x[k] - xi, y[k] - yi
+        place = min(int((dx * dx + dy * dy) * scale), BINS)
+        u = as_uniform(mix(first + np.uint64(listed[k]) * stride))
+        likely += 1 if u < table[place] else 0
+    return likely > 0
+
+
 @njit(cache=True, nogil=True)
-def _hit(
-    i: int, j: int, swapped: bool, d2: float, dx: float, dy: float, key: np.uint64, forces: Interaction,
-    one: Floats, extent_one: Floats, two: Floats, extent_two: Floats,
-) -> bool:  # fmt: skip
-    """Whether nucleon i of one nucleus and j of the other collide; ``swapped``: i belongs to nucleus B."""
-    u = uniform(key, (j << 12) | i) if swapped else uniform(key, (i << 12) | j)
-    if forces.spread > 0.0:
-        return _structured_hit(u, dx, dy, forces, one[i], two[j], extent_one[i] + extent_two[j])
-    # The probability falls with d^2: two table entries bracket it, and the exponential is rarely needed.
+def _plain_hit(u: float, d2: float, forces: Interaction) -> bool:
+    """Whether an unstructured pair at squared distance d2 collides, given its uniform number.
+
+    The probability falls with d^2: two table entries bracket it, and the exponential is rarely needed.
+    """
     k = min(int(d2 * (BINS / (forces.reach * forces.reach))), BINS - 1)
     if u >= forces.probabilities[k]:
         return False
@@ -150,52 +193,81 @@ def _hit(
 
 
 @njit(cache=True, nogil=True)
+def _strike(
+    i: int, xi: float, yi: float, one: Floats, extent: float,
+    other: Cells, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
+    frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
+) -> int:  # fmt: skip
+    """Test nucleon i at (xi, yi), with its constituents, against the other nucleus; see ``mark``.
+
+    Returns:
+        Its collisions; without ``exhaustive`` it stops at the first.
+    """
+    structured = forces.spread > 0.0
+    stride = np.uint64(4096) * GOLDEN if swapped else GOLDEN
+    first = key + np.uint64((i if swapped else i * 4096) + 1) * GOLDEN  # pair (a, b) has counter 4096 a + b + 1
+    column, line = int((xi - frame[0]) * frame[2]), int((yi - frame[1]) * frame[2])
+    left, right = max(column - RINGS, 0), min(column + RINGS, columns - 1)
+    collisions = 0
+    for step in range(2 * RINGS + 1):
+        row = line + ((step + 1) // 2 if step % 2 else -(step // 2))  # the nearest rows first
+        if row < 0 or row >= rows:
+            continue
+        begin, end = other.start[row * columns + left], other.start[row * columns + right + 1]
+        for block in range(begin, end, BLOCK):
+            if not structured and not _some_may_hit(xi, yi, first, stride, block, other, forces):
+                continue
+            for at in range(block, min(block + BLOCK, end)):
+                dx, dy = other.x[at] - xi, other.y[at] - yi
+                d2 = dx * dx + dy * dy
+                if d2 > forces.reach * forces.reach:
+                    continue
+                j = other.listed[at]
+                u = as_uniform(mix(first + np.uint64(j) * stride))
+                if structured:
+                    struck = _structured_hit(u, dx, dy, forces, one, two[j], extent + extent_two[j])
+                else:
+                    struck = _plain_hit(u, d2, forces)
+                if struck:
+                    other_hit[j] = True
+                    collisions += 1
+                    if not exhaustive:
+                        return collisions
+    return collisions
+
+
+@njit(cache=True, nogil=True)
 def mark(
     candidates: int, near: Ints, x: Floats, y: Floats, hit: NDArray[np.bool_], one: Floats, extent_one: Floats,
-    other_x: Floats, other_y: Floats, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
-    frame: Floats, columns: int, rows: int, start: Ints, listed: Ints,
-    swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
+    other: Cells, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
+    frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
 ) -> int:  # fmt: skip
     """Test the nucleons ``near`` against the other nucleus' cells and mark both members of colliding pairs.
 
     Without ``exhaustive`` nucleons already marked are passed over and the others tested until their first collision,
     so that afterwards the marks of this nucleus are final; with it all pairs are tested.
 
+    Args:
+        candidates, near, x, y, hit, one, extent_one: this nucleus: how many and which nucleons, positions [fm], marks,
+            constituents' offsets (A, m, 2) and their largest distance.
+        other, other_hit, two, extent_two: the other nucleus.
+        frame, columns, rows: geometry of the cells.
+        swapped: whether this nucleus is B (the pair's random number is that of (nucleon of A, nucleon of B)).
+        exhaustive: test all pairs.
+        key: stream of the pairs.
+        forces: the interaction.
+
     Returns:
         The number of colliding pairs found.
     """
-    cut = forces.reach * forces.reach
     collisions = 0
-    for k in range(candidates):
-        i = near[k]
-        if hit[i] and not exhaustive:
-            continue
-        xi, yi = x[i], y[i]
-        cx = int((xi - frame[0]) * frame[2])
-        cy = int((yi - frame[1]) * frame[2])
-        done = False
-        # First the nearest nine cells, where a collision is likely; then all in range (the nine again: same numbers).
-        for span in (1, RINGS):
-            if exhaustive and span == 1:
-                continue
-            left, right = max(cx - span, 0), min(cx + span, columns - 1)
-            for row in range(max(cy - span, 0), min(cy + span, rows - 1) + 1):
-                for at in range(start[row * columns + left], start[row * columns + right + 1]):
-                    j = listed[at]
-                    dx = other_x[j] - xi
-                    dy = other_y[j] - yi
-                    d2 = dx * dx + dy * dy
-                    if d2 <= cut and _hit(
-                        i, j, swapped, d2, dx, dy, key, forces, one, extent_one, two, extent_two
-                    ):
-                        hit[i] = True
-                        other_hit[j] = True
-                        collisions += 1
-                        done = not exhaustive
-                        if done:
-                            break
-                if done:
-                    break
-            if done:
-                break
+    for c in range(candidates):
+        i = near[c]
+        if exhaustive or not hit[i]:
+            found = _strike(
+                i, x[i], y[i], one[i], extent_one[i], other, other_hit, two, extent_two,
+                frame, columns, rows, swapped, exhaustive, key, forces,
+            )  # fmt: skip
+            hit[i] |= found > 0
+            collisions += found
     return collisions

@@ -44,9 +44,15 @@ def bits(key: np.uint64, counter: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
+def as_uniform(word: np.uint64) -> float:
+    """A number in [0, 1) from the upper 53 bits (through a signed integer: that conversion vectorises everywhere)."""
+    return np.int64(word >> _S11) * 1.1102230246251565e-16
+
+
+@njit(cache=True, nogil=True, inline="always")
 def uniform(key: np.uint64, counter: int) -> float:
     """A number in [0, 1) with 53 random bits."""
-    return np.int64(bits(key, counter) >> _S11) * 1.1102230246251565e-16
+    return as_uniform(bits(key, counter))
 
 
 @njit(cache=True, nogil=True, inline="always")

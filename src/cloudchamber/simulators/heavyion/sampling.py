@@ -16,16 +16,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .nuclei import HULTHEN, Nucleus
-from .randomness import GOLDEN, bits, key_of, mix, uniform
+from .randomness import GOLDEN, as_uniform, key_of, mix, uniform
 from .woods_saxon import CENTRE, EDGE, EMPTY, POLAR, SHELLS, SMALLEST, TAIL, Tables, tables
 
 Floats = NDArray[np.float64]
 
-PROTON, DEUTERON, DEUTERON_HALF, WOODS_SAXON, CONFIGURATIONS = range(5)
+PROTON, DEUTERON, WOODS_SAXON, CONFIGURATIONS = range(4)
 _KINDS = {
     "proton": PROTON,
     "deuteron": DEUTERON,
-    "deuteron_half": DEUTERON_HALF,
     "woods_saxon": WOODS_SAXON,
     "configurations": CONFIGURATIONS,
 }
@@ -41,7 +40,7 @@ class Sampler(NamedTuple):
 
     Attributes:
         kind: PROTON, DEUTERON, ...
-        count: A.
+        size: A.
         protons: nucleons [0, protons) have density 0, the rest density 1 of ``tables`` (A if there is only one).
         deformed, triaxial, octupole, placed: whether steps are needed (``placed``: hard core or correlation).
         minimum_distance: hard core [fm].
@@ -51,7 +50,7 @@ class Sampler(NamedTuple):
     """
 
     kind: int
-    count: int
+    size: int
     protons: int
     deformed: bool
     triaxial: bool
@@ -69,7 +68,7 @@ def sampler(nucleus: Nucleus) -> Sampler:
     woods_saxon = nucleus.kind == "woods_saxon"
     return Sampler(
         kind=_KINDS[nucleus.kind],
-        count=nucleus.mass_number,
+        size=nucleus.mass_number,
         protons=nucleus.mass_number if len(nucleus.densities) == 1 else nucleus.atomic_number,
         deformed=nucleus.deformed,
         triaxial=nucleus.triaxial,
@@ -124,9 +123,9 @@ def _draw_bodies(key: np.uint64, first: int, last: int, t: Tables, density: int,
         cosine[n] = (np.int64(h & np.uint64(0xFFFFFFFF)) + 0.5) * 2.0**-32
         h = mix(base + GOLDEN)
         mask = np.uint64(0x1FFFFF)
-        one, two, three = np.int64(h & mask), np.int64((h >> np.uint64(21)) & mask), np.int64(h >> np.uint64(42)) >> 1
-        depth[n] = (max(one, max(two, three)) + 0.5) * 2.0**-21
-        azimuth[n] = np.int64(mix(base + GOLDEN + GOLDEN) >> np.uint64(11)) * 2.0**-53
+        one, two, three = int(h & mask), int((h >> np.uint64(21)) & mask), int((h >> np.uint64(42)) & mask)
+        depth[n] = (max(one, two, three) + 0.5) * 2.0**-21
+        azimuth[n] = as_uniform(mix(base + GOLDEN + GOLDEN))
     for n in range(first, last):
         u = (np.int64(mix(key + np.uint64(3 * n + 1) * GOLDEN) >> np.uint64(32)) + 0.5) * 2.0**-32
         upper = u > 0.5
@@ -140,7 +139,7 @@ def _draw_bodies(key: np.uint64, first: int, last: int, t: Tables, density: int,
         for n in range(first, last):
             q = 1.0 / max(radius + a * shell[n], 0.4001 * radius)
             v = max(q - q_low, 0.0) * q_scale
-            i = min(np.int64(v), SHELLS - 1)
+            i = min(int(v), SHELLS - 1)
             fi = v - i
             u = cosine[n] * POLAR
             j = np.int64(u)
@@ -214,7 +213,7 @@ def _body_positions(first: int, last: int, t: Tables, density: int, triaxial: bo
 @njit(cache=True, nogil=True)
 def _thin_parabolic(key: np.uint64, s: Sampler, out: Floats) -> None:
     """Accept nucleons with probability (1 + w r^2 / R^2) over its maximum; draw the others again."""
-    for n in range(s.count):
+    for n in range(s.size):
         density = 0 if n < s.protons else 1
         radius, a, w = s.tables.lengths[density, 0], s.tables.lengths[density, 1], s.tables.lengths[density, 2]
         if w == 0.0:
@@ -259,9 +258,9 @@ def _turned(s: Sampler, key: np.uint64, counter: int, n: int, out: Floats) -> No
 @njit(cache=True, nogil=True)
 def _place(key: np.uint64, s: Sampler, out: Floats) -> None:
     """Turn nucleons, innermost first, until each keeps its distance from those placed before."""
-    order = np.argsort(out[7, : s.count])
+    order = np.argsort(out[7, : s.size])
     core = s.minimum_distance * s.minimum_distance
-    for place in range(s.count):
+    for place in range(s.size):
         n = order[place]
         own = key_of(key, n)
         for attempt in range(MAX_PLACEMENTS):
@@ -281,7 +280,7 @@ def _place(key: np.uint64, s: Sampler, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _deuteron(key: np.uint64, half: bool, out: Floats) -> None:
+def _deuteron(key: np.uint64, out: Floats) -> None:
     """Two opposite nucleons from the Hulthen density (exp(-a r) - exp(-b r))^2."""
     counter = 0
     while True:
@@ -290,8 +289,6 @@ def _deuteron(key: np.uint64, half: bool, out: Floats) -> None:
         if uniform(key, counter + 1) * u <= (math.exp(-_HULTHEN_A * r) - math.exp(-_HULTHEN_B * r)) ** 2:
             break
         counter += 2
-    if half:
-        r *= 0.5
     c = 2.0 * uniform(key, counter + 2) - 1.0
     phi = 2.0 * math.pi * uniform(key, counter + 3)
     flat = r * math.sqrt(1.0 - c * c)
@@ -306,21 +303,21 @@ def draw_body(s: Sampler, nucleons: np.uint64, placement: np.uint64, out: Floats
         if s.protons > 0:
             _draw_bodies(nucleons, 0, s.protons, s.tables, 0, s.deformed, out)
             _body_positions(0, s.protons, s.tables, 0, s.triaxial, out)
-        if s.protons < s.count:
-            _draw_bodies(nucleons, s.protons, s.count, s.tables, 1, s.deformed, out)
-            _body_positions(s.protons, s.count, s.tables, 1, s.triaxial, out)
+        if s.protons < s.size:
+            _draw_bodies(nucleons, s.protons, s.size, s.tables, 1, s.deformed, out)
+            _body_positions(s.protons, s.size, s.tables, 1, s.triaxial, out)
         _thin_parabolic(nucleons, s, out)
         if s.placed:
             _place(placement, s, out)
     elif s.kind == CONFIGURATIONS:
-        pick = min(np.int64(uniform(nucleons, 0) * len(s.configurations)), len(s.configurations) - 1)
-        for n in range(s.count):
+        pick = int(uniform(nucleons, 0) * len(s.configurations))
+        for n in range(s.size):
             for axis in range(3):
                 out[4 + axis, n] = s.configurations[pick, n, axis]
     elif s.kind == PROTON:
         out[4, 0] = out[5, 0] = out[6, 0] = 0.0
     else:
-        _deuteron(nucleons, s.kind == DEUTERON_HALF, out)
+        _deuteron(nucleons, out)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -25,6 +25,8 @@ TINY = 1e-12
 BLOCK = 32
 """Cells per inner loop of a deposit: a constant trip count becomes four vectors of eight without remainder loops."""
 
+_C2, _C3, _C4, _C5, _C6, _C7, _C8 = (1 / math.factorial(n) for n in range(2, 9))
+
 
 class Mesh(NamedTuple):
     """The grid and the profile of one constituent on it.
@@ -38,7 +40,8 @@ class Mesh(NamedTuple):
         half: cells from the centre that a profile may need.
         span: length of a profile's row, a multiple of BLOCK.
         decay: step^2 / (2 v^2).
-        falls: exp(-j^2 decay), j = 0 ... half.
+        falls: exp(-j^2 decay), j = -half ... span - half - 1.
+        tilts: j decay / 4, the same j: an eighth of the exponent per shift of the centre.
         peak: thickness at the centre of a constituent with gamma = 1 [fm^-2].
     """
 
@@ -51,6 +54,7 @@ class Mesh(NamedTuple):
     span: int
     decay: float
     falls: Floats
+    tilts: Floats
     peak: float
 
 
@@ -61,16 +65,28 @@ def mesh(grid_max: float, grid_step: float, width: float, constituents: int) -> 
     half = math.floor(radius + 0.5)
     span = -(-(2 * half + 1) // BLOCK) * BLOCK
     decay = 0.5 * (grid_step / width) ** 2
-    falls = np.exp(-decay * np.arange(half + 1.0) ** 2)
+    j = np.minimum(np.arange(span) - half, half + 1.0)
     peak = 1 / (2 * math.pi * width**2 * constituents)
-    return Mesh(cells, grid_step, -0.5 * cells * grid_step, span + 2, radius**2, half, span, decay, falls, peak)
+    falls, tilts = np.exp(-decay * j**2), decay * j / 4
+    return Mesh(cells, grid_step, -0.5 * cells * grid_step, span + 2, radius**2, half, span, decay, falls, tilts, peak)
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _exp8(t: float) -> float:
+    """exp(8 t) by Taylor series and three squarings: 1e-9 for |t| < 0.35, and it vectorises, unlike libm's."""
+    e = 1 + t * (1 + t * (_C2 + t * (_C3 + t * (_C4 + t * (_C5 + t * (_C6 + t * (_C7 + t * _C8)))))))
+    e *= e
+    e *= e
+    return e * e
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def deposit(x: float, y: float, weight: float, m: Mesh, grid: Floats, box: Ints, gx: Floats, gy: Floats, dx2: Floats) -> None:
+def deposit(
+    x: float, y: float, weight: float, m: Mesh, grid: Floats, box: Ints, gx: Floats, gy: Floats, dx2: Floats
+) -> None:
     """Add a constituent at (x, y) [fm] with fluctuation ``weight``; ``box`` (x0, x1, y0, y1) grows to what it touches.
 
-    Gaussian rows and columns by exp(-(j - d)^2 s) = exp(-d^2 s) exp(2 d s)^j exp(-j^2 s): one exponential an axis.
+    The Gaussian is separable, and exp(-(j - d)^2 s) = exp(-d^2 s) exp(2 j d s) exp(-j^2 s) with |2 j d s| of order one.
     """
     px = (x - m.origin) / m.step - 0.5
     py = (y - m.origin) / m.step - 0.5
@@ -79,34 +95,27 @@ def deposit(x: float, y: float, weight: float, m: Mesh, grid: Floats, box: Ints,
     if ix < -half or iy < -half or ix >= m.cells + half or iy >= m.cells + half:
         return
     dx, dy = px - ix, py - iy
-    zx, zy = math.exp(2.0 * dx * m.decay), math.exp(2.0 * dy * m.decay)
-    nx, ny = 1.0 / zx, 1.0 / zy
-    gx[half] = math.exp(-dx * dx * m.decay)
-    gy[half] = weight * m.peak * math.exp(-dy * dy * m.decay)
-    rx = lx = gx[half]
-    ry = ly = gy[half]
-    for j in range(1, half + 1):
-        rx *= zx
-        lx *= nx
-        ry *= zy
-        ly *= ny
-        fall = m.falls[j]
-        gx[half + j], gx[half - j] = rx * fall, lx * fall
-        gy[half + j], gy[half - j] = ry * fall, ly * fall
-    for k in range(m.span):
-        dx2[k] = (k - half - dx) ** 2
+    height = weight * m.peak * math.exp(-(dx * dx + dy * dy) * m.decay)
+    for start in range(0, m.span, BLOCK):
+        tilt, fall = m.tilts[start : start + BLOCK], m.falls[start : start + BLOCK]
+        along_x, along_y = gx[start : start + BLOCK], gy[start : start + BLOCK]
+        distance = dx2[start : start + BLOCK]
+        for k in range(BLOCK):
+            along_x[k] = _exp8(dx * tilt[k]) * fall[k]
+            along_y[k] = _exp8(dy * tilt[k]) * fall[k] * height
+            distance[k] = (start + k - half - dx) ** 2
     base = ix - half + m.margin
     first, last = max(iy - half, 0), min(iy + half, m.cells - 1)
     for row in range(first, last + 1):
         limit = m.radius2 - (row - iy - dy) ** 2
         if limit > 0.0:
-            height = gy[row - iy + half]
+            scale = gy[row - iy + half]
             for start in range(0, m.span, BLOCK):
                 cells = grid[row, base + start : base + start + BLOCK]
                 profile, distance = gx[start : start + BLOCK], dx2[start : start + BLOCK]
                 # The round cut as an arithmetic mask: a branch would keep the loop from being vectorised.
                 for k in range(BLOCK):
-                    cells[k] += height * profile[k] * min(1.0, max(0.0, (limit - distance[k]) * 1e30))
+                    cells[k] += scale * profile[k] * min(1.0, max(0.0, (limit - distance[k]) * 1e30))
     box[0] = min(box[0], max(ix - half, 0))
     box[1] = max(box[1], min(ix + half, m.cells - 1))
     box[2] = min(box[2], first)
@@ -223,9 +232,7 @@ def moments(reduced: Floats, box: Ints, m: Mesh, cx: float, cy: float, out: Floa
     out[:] = 0.0
     for row in range(box[2], box[3] + 1):
         y = row - cy
-        s0, s1, s2, s3, s4, s5, r3, r5 = _row_moments(
-            reduced[row], box[0] + m.margin, box[1] + m.margin + 1, cx, y * y
-        )
+        s0, s1, s2, s3, s4, s5, r3, r5 = _row_moments(reduced[row], box[0] + m.margin, box[1] + m.margin + 1, cx, y * y)
         y2 = y * y
         y3, y4 = y2 * y, y2 * y2
         out[0] += s2 - y2 * s0

@@ -69,9 +69,7 @@ EMPTY = Tables(np.zeros((2, 6)), np.ones((2, 5)), np.zeros((2, 1)), np.zeros((2,
 """Tables of a nucleus that needs none."""
 
 
-def surface_coefficients(
-    radius: float, beta2: float, beta3: float, beta4: float, gamma: float
-) -> Floats:
+def surface_coefficients(radius: float, beta2: float, beta3: float, beta4: float, gamma: float) -> Floats:
     """R(theta, phi) as a polynomial in cos(theta), and the triaxial amplitude [fm], shape (6,)."""
     y20 = math.sqrt(5 / math.pi) / 4 * beta2 * math.cos(gamma)
     y22 = math.sqrt(15 / math.pi) / 4 * beta2 * math.sin(gamma)
@@ -105,7 +103,8 @@ def _mean_volume(surface: Floats, c: Floats, excess: Floats) -> Floats:
     """Azimuthal mean of (R(Omega) + excess)^3, zero where it is negative; broadcast [fm^3]."""
     axial = np.maximum(np.polynomial.polynomial.polyval(c, surface[:5]) + excess, 0.0)
     triaxial = surface[5] * (1 - c**2)
-    return axial**3 + 1.5 * axial * triaxial**2
+    volume: Floats = axial**3 + 1.5 * axial * triaxial**2
+    return volume
 
 
 def _shell_quantiles(surface: Floats, diffuseness: float) -> tuple[Floats, Floats]:

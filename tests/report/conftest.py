@@ -1,0 +1,252 @@
+"""A synthetic run directory: the files that a run of the nuclear-shape study leaves, with made-up numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+TARGETS = ("abs_beta2", "abs_beta4", "beta2", "beta4")
+PREDICTORS = {
+    "mean": ("training mean", "floor"),
+    "ridge": ("ridge on centrality moments", "baseline"),
+    "boosting": ("boosted trees on centrality moments", "baseline"),
+    "template": ("chi2 fit of template images", "baseline"),
+    "resnet": ("ResNet-34, no squeeze-excitation", "network"),
+    "se_resnet": ("SE-ResNet-34", "network"),
+    "ridge_size": ("ridge, with size", "baseline"),
+    "boosting_size": ("boosted trees, with size", "baseline"),
+    "template_size": ("chi2 fit of template images, with size", "baseline"),
+    "se_resnet_size": ("SE-ResNet-34, with size", "network"),
+}
+NOISE = {"ridge": 0.035, "boosting": 0.03, "template": 0.022, "resnet": 0.018, "se_resnet": 0.015}
+
+
+@dataclass(frozen=True)
+class FakeConfig:
+    """What the sections read of the study's configuration."""
+
+    nucleus: str = "U"
+    radius: float | None = None
+    diffuseness: float | None = None
+    beta2_max: float = 0.5
+    beta4_max: float = 0.2
+    events: int = 4000
+    centrality: float = 0.5
+    residual_fluctuation: float = 0.1
+    v2_max: float = 0.25
+    multiplicity_max: float = 1.2
+    members: int = 3
+    ablation_members: int = 2
+
+
+def predict(
+    name: str, truth: NDArray[np.float64], bias: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Made-up answers: good absolute values; the sign only for predictors with size; the template fit flips signs."""
+    n = len(truth)
+    if name == "mean":
+        return np.tile([0.26, 0.1, 0.0, 0.0], (n, 1)), None
+    noise = NOISE[name.removesuffix("_size")]
+    mean = np.empty((n, 4))
+    mean[:, 0] = truth[:, 0] + bias + noise * rng.standard_normal(n)
+    mean[:, 1] = 0.7 * truth[:, 1] + 0.03 + noise * rng.standard_normal(n)
+    mean[:, 3] = 0.01 * rng.standard_normal(n)
+    if name.endswith("_size"):
+        mean[:, 2] = truth[:, 2] + 2 * noise * rng.standard_normal(n)
+    elif name == "template":
+        mean[:, 2] = truth[:, 2] * rng.choice([-1, 1], n) + noise * rng.standard_normal(n)
+    else:
+        mean[:, 2] = 0.05 * truth[:, 2] + 0.03 * rng.standard_normal(n)
+    if "resnet" not in name:
+        return mean, None
+    std = np.full((n, 4), noise) * rng.uniform(0.8, 1.2, (n, 4))
+    std[:, 2] = 2 * noise if name.endswith("_size") else 0.02 + truth[:, 0]
+    std[:, 3] = 0.1
+    return mean, std
+
+
+def rows_of(sample: str, truth: NDArray[np.float64], means: dict[str, NDArray[np.float64]]) -> list[dict[str, object]]:
+    """R2, MAE and sign accuracy as the run writes them."""
+    found: list[dict[str, object]] = []
+    for name, mean in means.items():
+        for column, target in enumerate(TARGETS):
+            true, said = truth[:, column], mean[:, column]
+            values = {
+                "r2": 1 - np.square(true - said).sum() / np.square(true - true.mean()).sum(),
+                "mae": np.abs(true - said).mean(),
+            }
+            if target == "beta2":
+                clear = np.abs(true) > 0.1
+                values["sign_accuracy"] = (np.sign(said) == np.sign(true))[clear].mean()
+            floor = {"r2": 0.0, "mae": float(np.abs(true - true.mean()).mean())}
+            found += [
+                {
+                    "predictor": name, "sample": sample, "target": target, "metric": metric, "value": float(value),
+                    "error": 0.1 * abs(float(value)) * (1.05 - float(value)) if metric == "r2" else 0.08 * float(value),
+                    "n": len(true), "floor": floor.get(metric), "unit": "",
+                }
+                for metric, value in values.items()
+            ]  # fmt: skip
+    return found
+
+
+def blob(across: float, up: float, width: float, height: float) -> NDArray[np.float64]:
+    """A Gaussian on the 56 x 56 image, in units of its sides."""
+    axis = (np.arange(56) + 0.5) / 56
+    return np.exp(-(((axis[None, :] - across) / width) ** 2) - ((axis[:, None] - up) / height) ** 2)
+
+
+def write_arrays(path: Path, arrays: dict[str, object]) -> None:
+    """Arrays to HDF5, as run.py does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            array = np.asarray(values)
+            file[name] = array.astype(h5py.string_dtype()) if array.dtype.kind == "U" else array
+
+
+def write_run(run: Path, shapes: int = 90) -> Path:
+    """A complete run directory."""
+    rng = np.random.default_rng(1)
+    run.mkdir(parents=True, exist_ok=True)
+    record = {
+        "study": "nuclear-shape", "title": "The shape of a nucleus from heavy-ion collisions",
+        "question": "Can a network read the deformation of uranium out of (v2, dN/dY), and where does it look?",
+        "reference": "arXiv:1906.06429", "preset": "quick", "seed": 1, "version": "0.1.0", "commit": "0123456789ab",
+        "hardware": "a processor, 2 cores", "device": "cpu", "started": "2026-01-01T00:00:00+00:00",
+        "wall_s": {"simulate": 61.2, "train": 182.0, "evaluate": 3.1, "explain": 20.4},
+        "n_records": 2601, "data_hash": "0011223344556677",
+        "command": "cloudchamber run nuclear-shape --preset quick --seed 1",
+    }  # fmt: skip
+    (run / "run.json").write_text(json.dumps(record))
+    scores: list[dict[str, object]] = []
+    predictions: dict[str, object] = {}
+    for sample, shift in (("test", 0.0), ("sharp-surface", 0.06)):
+        beta2, beta4 = rng.uniform(-0.5, 0.5, shapes), rng.uniform(-0.2, 0.2, shapes)
+        truth = np.stack([np.abs(beta2), np.abs(beta4), beta2, beta4], axis=1)
+        predictions[f"{sample}/truth"] = truth
+        predictions[f"{sample}/index"] = np.arange(shapes)
+        means = {}
+        for name in PREDICTORS:
+            means[name], std = predict(name, truth, shift, rng)
+            predictions[f"{sample}/{name}/mean"] = means[name]
+            if std is not None:
+                predictions[f"{sample}/{name}/std"] = std
+        scores += rows_of(sample, truth, means)
+    write_arrays(run / "predictions.h5", predictions)
+    known = {name: {"title": title, "kind": kind} for name, (title, kind) in PREDICTORS.items()}
+    same = ("study", "preset", "seed", "version", "commit", "hardware", "wall_s")
+    metrics = {**{key: record[key] for key in same}, "date": "2026-01-01", "predictors": known, "rows": scores}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with (run / "history.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["predictor", "member", "epoch", "train_loss", "relative_mae", "relative_mae_beta2", "seconds_per_step"]
+        )
+        for name in ("resnet", "se_resnet", "se_resnet_size"):
+            for member in range(2):
+                fall = np.exp(-np.arange(20) / 5) + 0.1 + 0.01 * rng.random(20)
+                writer.writerows(
+                    [name, member, e, f"{3 * fall[e] - 2:.4f}", f"{fall[e]:.4f}", "", 0.1] for e in range(20)
+                )
+    write_gallery_and_explanations(run, rng)
+    return run
+
+
+def write_gallery_and_explanations(run: Path, rng: np.random.Generator) -> None:
+    """gallery.h5 and explanations/*.h5."""
+    betas = np.array([[-0.5, 0], [-0.25, 0], [0, 0], [0.25, 0], [0.5, 0]])
+    image = np.zeros((5, 2, 56, 56))
+    axis = (np.arange(56) + 0.5) / 56
+    for number, (beta2, _) in enumerate(betas):
+        centre = 0.55 - 0.45 * axis + 0.2 * abs(beta2) * axis
+        height = 0.12 + 0.1 * abs(beta2)
+        density = np.exp(-(((axis[:, None] - centre[None, :]) / height) ** 2)) * (axis[None, :] < 0.9)
+        image[number, 0] = rng.poisson(8 * density) / 2
+        image[number, 1] = beta2 * (axis[:, None] - centre) * 8 + rng.standard_normal((56, 56))
+    fine = np.linspace(-10, 10, 80)
+    x, y = np.meshgrid(fine, fine)
+    profiles = np.stack([np.exp(-((x / 4) ** 2) - (y / 4) ** 2), 0.8 * np.exp(-((x / 3.5) ** 2) - (y / 6) ** 2)])
+    profiles *= 1 + 0.1 * rng.standard_normal(profiles.shape)
+    edges = {"edges_multiplicity": np.linspace(0, 1.2, 57), "edges_v2": np.linspace(0, 0.25, 57)}
+    write_arrays(
+        run / "gallery.h5",
+        {
+            "image": image, "image_beta": betas, "profile": profiles,
+            "profile_title": np.array(["tip-tip", "body-body"]),
+            "profile_extent": np.array([-10.0, 10.0, -10.0, 10.0]),
+            "profile_nucleons": rng.normal(0, 3, (2, 120, 2)), **edges,
+        },
+    )  # fmt: skip
+    bins = np.arange(0.0, 0.501, 0.05)
+    toe = np.where(bins[:-1] >= 0.15, 0.35, 0.0) + 0.02 * rng.standard_normal(10)
+    ankle = 0.3 + 0.03 * rng.standard_normal(10)
+    mask = np.stack([0.7 * blob(0.42, 0.6, 0.2, 0.25) + max(t, 0) * blob(0.87, 0.1, 0.1, 0.15) for t in toe])
+    write_arrays(
+        run / "explanations" / "attention.h5",
+        {
+            "edges": bins, "mask": mask, "n": np.full(10, 9.0), "sigma": np.full(10, 0.03), "toe_contrast": toe,
+            "toe_contrast_error": np.full(10, 0.03), "ankle_contrast": ankle, "ankle_contrast_error": np.full(10, 0.04),
+            "toe_region": np.array([0.9, 1.2, 0, 0.05]), "ankle_region": np.array([0.35, 0.65, 0.08, 0.25]),
+        },
+    )  # fmt: skip
+    methods = [
+        "regression_attention_mask",
+        "regression_gradcam",
+        "gradcam",
+        "class_activation_map",
+        "lime",
+        "occlusion",
+    ]
+    maps = {name: np.stack([blob(0.4, 0.5, 0.2, 0.2) - blob(0.8, 0.2, 0.1, 0.1)] * 4) for name in methods}
+    write_arrays(
+        run / "explanations" / "maps.h5",
+        {"image": image[[2, 3, 1, 4], 0], "abs_beta2": np.array([0, 0.15, 0.3, 0.45]), **maps},
+    )
+    patterns = np.stack([[blob(*rng.random(2), 0.3 / (1 + layer), 0.3) for _ in range(4)] for layer in range(4)])
+    layers = np.array(["first convolution", "box 1", "box 2", "last box"])
+    write_arrays(run / "explanations" / "features.h5", {"pattern": patterns, "layer_names": layers})
+    fraction = np.linspace(0, 1, 11)
+    rise = np.stack([fraction ** (0.3 + 0.15 * number) * 0.2 for number in range(6)])
+    random = np.stack([fraction * 0.2] * 6)
+    write_arrays(
+        run / "explanations" / "sanity.h5",
+        {
+            "method": np.array(methods), "similarity": np.array([0.05, 0.1, 0.2, 0.3, 0.7, -0.1]),
+            "similarity_error": np.full(6, 0.04), "fraction": fraction, "deletion": rise, "deletion_random": random,
+            "deletion_random_error": np.full((6, 11), 0.006), "insertion": 0.2 - rise, "insertion_random": 0.2 - random,
+            "insertion_random_error": np.full((6, 11), 0.006),
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def config() -> FakeConfig:
+    """A configuration."""
+    return FakeConfig()
+
+
+@pytest.fixture
+def write() -> Callable[[Path, int], Path]:
+    """Writes a complete run directory with so many shapes a sample."""
+    return write_run
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run directory that no test changes."""
+    return write_run(tmp_path_factory.mktemp("report") / "run")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A complete run directory that a test may break."""
+    return write_run(tmp_path / "run", shapes=30)
