@@ -1,4 +1,4 @@
-"""Write the README's table of studies from results/: ``python docs/results_table.py``; a test checks that it is current."""
+"""Write the README's table of studies from results/ (``python docs/results_table.py``; a test checks it)."""
 
 from __future__ import annotations
 

@@ -21,5 +21,5 @@ def test_the_worked_example_runs(tmp_path: Path) -> None:
     assert (run / "STATUS").read_text() == "finished\n"
     assert "muon" in (run / "report.html").read_text()
     rows = {row["predictor"]: row for row in json.loads((run / "metrics.json").read_text())["rows"]}
-    # 200 decays tell a lifetime to about 1/sqrt(180) = 7 % of 2.5 us; predicting the mean is wrong by 0.75 us on average
+    # 200 decays tell a lifetime to about 7 % of 2.5 us; predicting the mean is wrong by 0.75 us on average
     assert rows["likelihood"]["value"] < 0.4 < rows["mean"]["value"]

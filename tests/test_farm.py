@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -425,6 +427,14 @@ def test_scheduler_that_goes_away(toy: Study, tmp_path: Path, journal: Path, exp
     assert len(entries(journal, "starts")) == CHUNKS - finished
 
 
+def test_workers_that_die_again_and_again(toy: Study, tmp_path: Path) -> None:
+    deadly = tmp_path / "deadly_study.py"
+    deadly.write_text(Path(TOY).read_text().replace('journal("starts", first)', "first == 16 and os._exit(1)"))
+    study = load_study(str(deadly))
+    with pytest.raises(BadInput, match="workers died again and again while simulating records from 16"):
+        farm.simulate(study, study.preset("tiny"), N, 1, workers=2, study_source=str(deadly))
+
+
 def test_worker_with_another_version(toy: Study, tmp_path: Path) -> None:
     shutil.copytree(Path(SOURCE) / "cloudchamber", tmp_path / "other" / "cloudchamber")
     init = tmp_path / "other" / "cloudchamber" / "__init__.py"
@@ -444,6 +454,17 @@ def test_study_file_that_the_worker_does_not_have(toy: Study, tmp_path: Path) ->
         farm.chunk_on_worker(origin, farm.Chunk(0, 0, 8), "0.1.0")
 
 
+@contextlib.contextmanager
+def http_server() -> Iterator[int]:
+    """Something that answers, but not as a scheduler does."""
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
 def test_unreachable_scheduler(toy: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     assert farm.CONNECT_SECONDS <= 10
     monkeypatch.setattr(farm, "CONNECT_SECONDS", 1)
@@ -454,6 +475,8 @@ def test_unreachable_scheduler(toy: Study, monkeypatch: pytest.MonkeyPatch) -> N
             simulated(toy, workers=None, scheduler=f"tcp://127.0.0.1:{deaf_port}")
     with pytest.raises(BadInput, match="no Dask scheduler answers at tcp://127"):
         simulated(toy, workers=None, scheduler=f"tcp://127.0.0.1:{deaf_port}")
+    with http_server() as web_port, pytest.raises(BadInput, match="no Dask scheduler answers"):
+        simulated(toy, workers=None, scheduler=f"tcp://127.0.0.1:{web_port}")
     with pytest.raises(BadInput, match="no Dask scheduler answers at tcp://no"):
         simulated(toy, workers=None, scheduler="tcp://no-such-host.invalid:8786")
     assert time.monotonic() - started < 20

@@ -14,6 +14,8 @@ of the same size.
 from __future__ import annotations
 
 import ast
+import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -39,7 +41,7 @@ from cloudchamber.schema import SCHEMA_VERSION, Arrays, BadInput, Config, finger
 from cloudchamber.study import Study, load_study, study_names
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +185,7 @@ def _absolute(study_source: str) -> str:
 
 
 def code_hash(study: Study) -> str:
-    """Sixteen hexadecimal digits that change with the simulators' source, or with what ``simulate`` reaches in its file.
+    """Sixteen hexadecimal digits: they change with the simulators and with what ``simulate`` reaches in its file.
 
     Editing a study's predictors or figures leaves its data as they are.
     """
@@ -208,9 +210,8 @@ def _reached_source(function: Callable[..., Any]) -> str:
             value = module[word]
             if isinstance(value, int | float | str | tuple):
                 found[word] = repr(value)
-            elif inspect.isroutine(value) or inspect.isclass(value):
-                if value.__module__ == one.__module__ and value.__qualname__ not in found:
-                    open_ends.append(value)
+            elif getattr(value, "__module__", None) == one.__module__ and word not in found:
+                open_ends.append(value)
     return "\n".join(f"{name}: {found[name]}" for name in sorted(found))
 
 
@@ -303,32 +304,84 @@ def _simulated(
 @contextlib.contextmanager
 def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
     """A client of the scheduler at that address, or of a cluster of ``workers`` processes that ends with the block."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    if scheduler is None:
-        one_thread = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        with (
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=logging.CRITICAL,
-                env=one_thread,
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-        return
+    with _silent_dask(), contextlib.ExitStack() as ends:
+        if scheduler is None:
+            scheduler = ends.enter_context(_local_cluster(workers)).scheduler_address
+        else:
+            _await_scheduler(scheduler)
+        yield ends.enter_context(Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False))
+
+
+@contextlib.contextmanager
+def _silent_dask() -> Iterator[None]:
+    """No log lines of distributed within the block: what matters is raised, and said in our words."""
+    import distributed
+
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == distributed.__name__]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError) as error:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextlib.contextmanager
+def _local_cluster(workers: int | None) -> Iterator[LocalCluster]:
+    """Processes with one thread each, that leave Ctrl-C to this process."""
+    from distributed import LocalCluster
+
+    one_thread = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None  # children inherit it
+    try:
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,
+            env=one_thread,
+        )
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, before)
+    with cluster:
+        yield cluster
+
+
+def _await_scheduler(address: str) -> None:
+    """Shake hands with a scheduler; BadInput if that takes more than ``CONNECT_SECONDS`` (``Client`` could wait forever)."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    async def shake_hands() -> None:
+        security = Security().get_connection_args("client")
+        comm = await asyncio.wait_for(connect(address, timeout=CONNECT_SECONDS, **security), CONNECT_SECONDS)
+        comm.abort()
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # this one may run an event loop of its own
+            thread.submit(asyncio.run, shake_hands()).result()
+    except Exception as error:  # also what is no scheduler may answer, with anything
         raise BadInput(
-            f"no Dask scheduler answers at {scheduler} within {CONNECT_SECONDS} s: start one with `dask scheduler`"
+            f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} s: start one with `dask scheduler`"
         ) from error
-    with client:
-        yield client
+
+
+@contextlib.contextmanager
+def _while_connected() -> Iterator[None]:
+    from distributed.client import FutureCancelledError
+
+    try:
+        yield
+    except (FutureCancelledError, OSError) as error:  # what distributed raises for a lost connection is an OSError
+        raise BadInput("the Dask scheduler is gone; what is finished is kept, --resume goes on") from error
 
 
 def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, Arrays]]:
@@ -337,37 +390,34 @@ def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iter
     A chunk whose worker dies is given to another by the scheduler, up to its ``allowed-failures`` (3) times.
     """
     from distributed import KilledWorker, as_completed
-    from distributed.client import FutureCancelledError
-    from distributed.comm.core import CommClosedError
 
     waiting = iter(chunks)
     running: dict[Any, Chunk] = {}
     finished = as_completed(loop=client.loop)
     lonely = False
     while True:
-        cores = sum(client.nthreads().values())
-        if not cores and not lonely:
-            log.warning(
-                "the scheduler at %s has no workers yet; waiting", client.scheduler_info(n_workers=0)["address"]
-            )
-        lonely = not cores
-        room = max(1, TASKS_PER_CORE * cores) - len(running)
-        for chunk in itertools.islice(waiting, max(0, room)):
-            future = client.submit(chunk_on_worker, origin, chunk, cloudchamber.__version__, pure=False)
-            running[future] = chunk
-            finished.add(future)
-        if not running:
-            return
-        future = next(finished)
-        chunk = running.pop(future)
-        try:
-            arrays = future.result()
-        except KilledWorker as error:
+        with _while_connected():
+            cores = sum(client.nthreads().values())
+            if not cores and not lonely:
+                log.warning("the scheduler has no workers yet; waiting")
+            lonely = not cores
+            room = max(1, TASKS_PER_CORE * cores) - len(running)
+            for chunk in itertools.islice(waiting, max(0, room)):
+                future = client.submit(chunk_on_worker, origin, chunk, cloudchamber.__version__, pure=False)
+                running[future] = chunk
+                finished.add(future)
+            if not running:
+                return
+            future = next(finished)
+            chunk = running.pop(future)
+            error = future.exception()
+            arrays = future.result() if error is None else {}
+        if isinstance(error, KilledWorker):
             raise BadInput(
                 f"workers died again and again while simulating records from {chunk.first}, perhaps for want of "
                 "memory: give fewer workers or smaller chunks; what is finished is kept"
             ) from error
-        except (FutureCancelledError, CommClosedError) as error:
-            raise BadInput("the Dask scheduler is gone; what is finished is kept, --resume goes on") from error
+        if error is not None:
+            raise error
         del future  # lets the workers forget the result
         yield chunk, arrays

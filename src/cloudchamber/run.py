@@ -170,7 +170,8 @@ def new_run(
         "study": study.name, "title": study.title, "reference": study.reference, "source": source, "preset": preset,
         "seed": seed, "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
         "python": platform.python_version(), "packages": {name: version(name) for name in packages},
-        "started": datetime.now(UTC).isoformat(timespec="seconds"), "command": " ".join(["cloudchamber", *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["cloudchamber", *sys.argv[1:]]),
         "data": str(data.resolve()) if data else None, "wall_s": {},
     }  # fmt: skip
     write_json(path / "config.json", config.model_dump(mode="json"))
@@ -399,9 +400,9 @@ def simulate_probe(run: OpenRun, name: str, resources: Resources) -> Samples:
     """A probe's data set; its seed differs from the training's so that no event is shared."""
     probe = run.study.probes[name]
     config = probe.change(run.config)
-    number = 1 + sorted(run.study.probes).index(name)
+    seed = run.seed + 1_000_003 * (1 + sorted(run.study.probes).index(name))
     records = farm.simulate(
-        run.study, run.study.data_config(config), probe.records(run.config), run.seed + 1_000_003 * number, study_source=run.source,
+        run.study, run.study.data_config(config), probe.records(run.config), seed, study_source=run.source,
         workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
     )  # fmt: skip
     return samples_of(run.study, config, records, np.arange(len(records), dtype=np.int64))

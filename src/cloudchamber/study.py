@@ -73,7 +73,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Study:
-    """A question to physics, and everything particular to it. All functions are module-level, so that workers find them.
+    """A question to physics, and everything particular to it.
 
     Attributes:
         name, title, question, reference: what it is; ``reference`` holds arXiv numbers or DOIs.
@@ -85,7 +85,7 @@ class Study:
         learning_settings: settings that do not change the data: a data set serves all their values. Simulation sees
             their defaults.
         simulate: (configuration, first record, number, seed sequence of the chunk) to arrays of those records.
-        input_name, input: the inputs of predictors (what ``inputs`` makes); a user may give them ready-made by that name.
+        input_name, input: what ``inputs`` makes; a user may give it ready-made by that name.
         input_lengths: configuration to the lengths of the inputs' axes.
         inputs: (configuration, records, generator or None) to inputs; with a generator an augmented copy.
         targets: (configuration, records) to (record, target).

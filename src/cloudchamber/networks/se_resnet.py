@@ -108,7 +108,7 @@ class SEResNet(nn.Module):
         """The last residual sum, (sample, 8 width, size / 8, size / 8), of raw ``images`` (sample, channel, size,
         size)."""
         standard = self.standardize(images)
-        values: Tensor = self.stem(torch.cat([standard, self.coordinates.expand(len(images), -1, -1, -1)], dim=1))
+        values: Tensor = self.stem(torch.cat([standard, self.coordinates.expand(images.shape[0], -1, -1, -1)], dim=1))
         for stage in self.stages.values():
             values = stage(values)
         return values

@@ -21,7 +21,7 @@ from cloudchamber.metrics.calibration import coverage_curve
 from cloudchamber.metrics.regression import mae, r2
 from cloudchamber.report.files import TEST, Metrics, Score
 from cloudchamber.report.page import Figure, Table
-from cloudchamber.report.style import GREY, INK, MARKERS, colours, grid, house_style, svg
+from cloudchamber.report.style import WIDTH, GREY, INK, MARKERS, colours, grid, house_style, svg
 
 Truth = NDArray[np.floating[Any]]
 
@@ -41,12 +41,12 @@ def plus_minus(value: float, error: float) -> str:
         return f"{value:.3g} ± {error:.0e}".replace("-", "−")
     first = math.floor(math.log10(error))
     digits = max(1 - first if error / 10**first < 1.95 else -first, 0)
-    return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def wrapped(title: str, width: int = 24) -> str:
     """A title on several lines."""
-    return textwrap.fill(title, width)
+    return textwrap.fill(title, width, break_long_words=False)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -136,8 +136,10 @@ def predicted_against_true(
     colour = colours(kinds)
     true = truth[:, column]
     low, high = float(true.min()), float(true.max())
-    margin = 0.08 * (high - low or 1)
-    span = (low - margin, high + margin)
+    width = high - low or 1.0
+    means = np.concatenate([true, *(said.mean[:, column] for said in predictions.values())])
+    near = means[(means > low - 0.6 * width) & (means < high + 0.6 * width)]
+    span = (float(near.min()) - 0.08 * width, float(near.max()) + 0.08 * width)
     for axes, (name, said) in zip(panels, predictions.items(), strict=True):
         mean = said.mean[:, column]
         rms = float(np.sqrt(np.square(mean - true).mean()))
@@ -196,7 +198,7 @@ def coverage_curves(
         labels: of these targets.
         titles, kinds: of the predictors.
     """
-    drawing, panels = grid(2 * len(columns), len(columns), 2.5)
+    drawing, panels = grid(2 * len(columns), len(columns), 2.5, width=WIDTH if len(columns) > 1 else 4.0)
     colour = colours(kinds)
     stated = {name: said for name, said in predictions.items() if said.std is not None}
     n = len(truth)

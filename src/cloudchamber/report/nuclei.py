@@ -80,12 +80,14 @@ class Names:
         network: reads the image alone.
         size_network: also reads the size channel.
         plain_network: as ``network``, without squeeze-excitation.
+        size_ending: how names of predictors end that read the size channel.
         branches: a physicist's method on the image alone whose two answers of opposite sign are worth a picture.
     """
 
     network: str = "se_resnet"
     size_network: str = "se_resnet_size"
     plain_network: str = "resnet"
+    size_ending: str = "_size"
     branches: str = "template"
 
 
@@ -239,9 +241,9 @@ def summary(found: Found) -> Section:
     items = "".join(f"<li>{line}</li>" for line in lines if line)
     figure = None
     columns = [
-        ("abs_beta2", "r2", r"R² of $|\beta_2|$ (1: perfect)", (-0.1, 1.05)),
-        ("abs_beta4", "r2", r"R² of $|\beta_4|$", (-0.1, 1.05)),
-        ("beta2", "r2", r"R² of signed $\beta_2$", (-0.1, 1.05)),
+        ("abs_beta2", "r2", r"R² of $|\beta_2|$ (1: perfect)", (-0.3, 1.05)),
+        ("abs_beta4", "r2", r"R² of $|\beta_4|$", (-0.3, 1.05)),
+        ("beta2", "r2", r"R² of signed $\beta_2$", (-0.3, 1.05)),
     ]
     columns = [column for column in columns if ranking(found.metrics, column[0], column[1])]
     if columns:
@@ -325,7 +327,7 @@ def collision_section(gallery: Mapping[str, Values]) -> Section | None:
             picture(
                 "collisions",
                 drawing,
-                f"{escape(listed(titles))}: entropy density across the beams, which run perpendicular to the page, 1"
+                f"Single events ({escape('; '.join(titles))}): entropy density across the beams, which run perpendicular to the page, 1"
                 f" fm = 10⁻¹⁵ m."
                 + (" White circles: the nucleons that collided." if "profile_nucleons" in gallery else "")
                 + " The pressure falls off fastest along the short side of the overlap: more particles fly that way,"
@@ -474,7 +476,7 @@ def wins(found: Found, columns: Sequence[plots.Column]) -> str:
             rival = next((pair for pair in order if found.metrics.kinds[pair[0]] not in (kind, "floor")), None)
             shared = rival is not None and tied(score, rival[1], metric_of[heading])
             best.setdefault(kind, []).append(
-                heading + (" (a tie, within the errors, with the other kind)" if shared else "")
+                heading + (" (tie)" if shared else "")
             )
     called = {
         "network": "a network",
@@ -482,7 +484,8 @@ def wins(found: Found, columns: Sequence[plots.Column]) -> str:
         "floor": "the floor",
     }
     parts = [f"{called.get(kind, kind)} is best in {len(which)}: {listed(which)}" for kind, which in best.items()]
-    return f"Of {sum(map(len, best.values()))} columns, {escape('; '.join(parts))}." if parts else ""
+    tie = " A tie: the best of the other kind agrees within the errors." if any("(tie)" in part for part in parts) else ""
+    return f"Of {sum(map(len, best.values()))} columns, {escape('; '.join(parts))}.{tie}" if parts else ""
 
 
 def squeeze_excitation(found: Found) -> str:
@@ -576,60 +579,80 @@ def degeneracy_section(found: Found) -> Section | None:
 def uncertainty_section(found: Found) -> Section | None:
     """Coverage and pulls."""
     test = found.scored.get(TEST)
-    if test is None or all(one.std is None for one in test.predictions.values()):
+    if test is None:
         return None
-    rows, verdicts = [], []
-    for name, one in test.predictions.items():
-        if one.std is None:
-            continue
-        targets = ["abs_beta2", "abs_beta4", *(["beta2"] if name == found.names.size_network else [])]
-        for target in targets:
+    stated = {
+        name: one
+        for name, one in test.predictions.items()
+        if one.std is not None and found.metrics.kinds.get(name) != "floor"
+    }
+    if not stated:
+        return None
+    shown_targets = ("abs_beta2", "abs_beta4", "beta2")
+    rows = []
+    verdicts: dict[str, list[str]] = {}
+    for name, one in stated.items():
+        assert one.std is not None
+        cells = []
+        for target in shown_targets:
+            if target == "beta2" and not name.endswith(found.names.size_ending):
+                cells += ["–", "–"]
+                continue
             column = TARGETS.index(target)
             true, mean, std = test.truth[:, column], one.mean[:, column], np.maximum(one.std[:, column], 1e-12)
             width = pull_width(true, mean, std)
-            inside = (percent(coverage(true, mean, std, level)) for level in (0.68, 0.95))
-            rows.append((found.metrics.titles.get(name, name), WORDS[target], *inside, said(width), judged(width)))
-            verdicts.append(judged(width))
-    columns = [TARGETS.index(target) for target in ("abs_beta2", "abs_beta4", "beta2")]
-    labels = [LABELS[TARGETS[column]] for column in columns]
+            cells += [percent(coverage(true, mean, std, 0.68)), said(width)]
+            verdicts.setdefault(found.metrics.kinds.get(name, "baseline"), []).append(judged(width))
+        rows.append((found.metrics.titles.get(name, name), *cells))
+    called = {"network": "networks", "baseline": "the other methods"}
+    judgement = "; ".join(
+        f"of the {len(all_of)} pull widths of {called.get(kind, kind)} "
+        + listed([f"{all_of.count(verdict)} {verdict}" for verdict in dict.fromkeys(all_of)])
+        for kind, all_of in verdicts.items()
+    )
     text = (
-        "Each network states a standard deviation with each answer: the spread of the ensemble's members together"
-        " with the"
-        " noise they expect, scaled once on validation shapes. If it is true, 68 % of the test shapes lie within the"
-        " 68 %"
-        " interval, and the error divided by the stated uncertainty (the <i>pull</i>) has width 1."
-        f" Here {verdicts.count(RIGHT)} of {len(verdicts)} pull widths agree with 1 within twice their error."
+        "An answer without an uncertainty is half an answer. Networks state a standard deviation with each answer: the spread"
+        " of the ensemble's members together with the noise they expect, scaled once on validation shapes. If a stated"
+        " uncertainty is true, 68 % of the test shapes lie within the 68 % interval, and the error divided by the stated"
+        f" uncertainty (the <i>pull</i>) has width 1; a larger width means that uncertainties are too small. Here, {judgement}"
+        " (judged within twice the error)."
     )
     table = Table(
-        ("predictor", "target", "truths within 68 %", "truths within 95 %", "pull width", "verdict"),
+        ("predictor", *(f"{WORDS[target]}: {what}" for target in shown_targets for what in ("in 68 %", "pull width"))),
         tuple(rows),
-        f"Coverage on {len(test.truth)} test shapes with binomial errors. Networks without the size channel cannot"
-        f" know the"
-        " sign of β₂ and are not listed for it.",
+        f"Coverage of the 68 % interval and width of the pull on {len(test.truth)} test shapes. Predictors without the size"
+        " channel cannot know the sign of β₂ and have no entry for it.",
+    )
+    networks = {name: one for name, one in stated.items() if found.metrics.kinds.get(name) == "network"}
+    columns = [TARGETS.index(target) for target in shown_targets]
+    drawn = plots.coverage_curves(
+        test.truth,
+        networks or stated,
+        columns,
+        [LABELS[target] for target in shown_targets],
+        found.metrics.titles,
+        found.metrics.kinds,
     )
     figure = picture(
         "coverage",
-        plots.coverage_curves(test.truth, test.predictions, columns, labels, found.metrics.titles, found.metrics.kinds),
-        "Upper row: fraction of the test shapes whose true value lies within the stated interval, against the"
-        " interval's"
-        " probability; above the diagonal uncertainties are too large, below too small. Lower row: distribution of"
-        " the error in"
-        " units of the stated uncertainty (values beyond ±4 in the last bins); the line is the unit Gaussian. For"
-        " signed β₂ a"
+        drawn,
+        "Upper row: fraction of the test shapes whose true value lies within the stated interval, against the interval's"
+        " probability; above the diagonal uncertainties are too large, below too small. Lower row: distribution of the error in"
+        " units of the stated uncertainty (values beyond ±4 in the last bins); the line is the unit Gaussian. For signed β₂ a"
         " predictor that does not know the sign has two possible truths, for which no Gaussian interval is right.",
         "Coverage curves and distributions of pulls for the predictors that state uncertainties.",
     )
     return Section("Are the uncertainties true?", text, (figure,), table)
 
 
-RIGHT = "as it should be"
+RIGHT = "right"
 
 
 def judged(width: Measured) -> str:
     """What a pull width means."""
     if not math.isfinite(width.value) or abs(width.value - 1) <= 2 * width.error:
         return RIGHT
-    return "uncertainties too small" if width.value > 1 else "uncertainties too large"
+    return "too wide" if width.value > 1 else "too narrow"
 
 
 def transfer_samples(found: Found) -> list[str]:
@@ -646,15 +669,15 @@ def transfer_section(found: Found, probe: str, title: str) -> Section | None:
     if test is not None and other is not None:
         both = [name for name in other.predictions if name in test.predictions]
         table = transfer_table(found, both, test, other, title)
-        shown = [name for name in both if found.metrics.kinds.get(name) == "network" or name == found.names.branches]
+        shown = [name for name in both if found.metrics.kinds.get(name) == "network"]
         best = best_of(found, "baseline", "abs_beta2", "mae")
-        if best is not None and best[0] not in shown and best[0] in both:
+        if best is not None and best[0] in both:
             shown = [best[0], *shown]
         if shown:
             drawn.append(
                 picture(
                     f"transfer_{label}",
-                    drawings.transfer(test, other, shown[:8], found.metrics.titles, found.metrics.kinds),
+                    drawings.transfer(test, other, shown[:4], found.metrics.titles, found.metrics.kinds),
                     f"Error of |β₂| against the truth, for test shapes (grey) and for {escape(title)} (colour). Bars:"
                     f" stated"
                     " uncertainties. A coloured band that leaves zero is a bias: the predictor takes a change of the"
@@ -828,7 +851,7 @@ def attention_section(found: Found, arrays: Mapping[str, Values], gallery: Mappi
             "attention_masks",
             drawings.attention_masks(edges, masks, n, extent, boxes["toe"], boxes["ankle"], outlines),
             "Regression attention mask (arXiv:1906.06429) by |β₂|: the part of the images, weighted, in which a pixel"
-            " belongs to the half that matters to the"
+            " belongs to the part that matters to the"
             " network. 1 (bright): always, 0 (dark): never. Boxes: toe (head-on collisions, little flow) and ankle"
             " (half-overlapping collisions, much flow)."
             + (" White line: where events are, for the image nearest in |β₂|." if outlines is not None else ""),
@@ -927,7 +950,7 @@ def sanity_section(arrays: Mapping[str, Values]) -> Section | None:
             if abs(value) > 0.5
         ]
         verdict_text = (
-            f"{listed(same)} {'stays' if len(same) == 1 else 'stay'} similar (above 0.5) and must be read with care"
+            f"{listed(same)} {'stays' if len(same) == 1 else 'stay'} similar (rank correlation beyond ±0.5) and must be read with care"
             if same
             else "no method's maps stay similar (all below 0.5)"
         )

@@ -34,6 +34,7 @@ from cloudchamber.report.style import (
     grid,
     house_style,
     image,
+    largest,
 )
 
 Values = NDArray[Any]
@@ -111,7 +112,7 @@ def collisions(
     """
     columns = min(len(profiles), 3) if len(profiles) != 4 else 2
     drawing, panels = grid(len(profiles), columns, 0.7 + 0.82 * WIDTH / max(columns, 2), shared=True)
-    top = float(np.nanmax(profiles)) or 1.0
+    top = largest(profiles)
     shown: Any = None
     for number, (axes, profile) in enumerate(zip(panels, profiles, strict=True)):
         shown = image(axes, profile / top, extent, "magma", 0, 1)
@@ -143,7 +144,8 @@ def shape_images(images: Values, betas: Values, extent: Sequence[float]) -> Draw
     count = len(images)
     drawing, panels = grid(channels * count, count, 1.75, shared=True)
     density = np.where(images[:, 0] > 0, images[:, 0], np.nan)
-    low, high = max(float(np.nanmin(density)), 1e-3 * float(np.nanmax(density))), float(np.nanmax(density))
+    high = largest(density)
+    low = max(float(np.min(density[density > 0], initial=high)), 1e-3 * high)
     for column in range(count):
         axes = panels[column]
         shown = image(axes, density[column], extent, SEQUENTIAL, None, None)
@@ -155,7 +157,8 @@ def shape_images(images: Values, betas: Values, extent: Sequence[float]) -> Draw
             drawing.colorbar(shown, ax=panels[:count], pad=0.015).set_label("events a pixel\n(mean: 1)")
     if channels == 2:
         size = np.where(images[:, 0] > 0, images[:, 1], np.nan)
-        top = float(np.nanquantile(np.abs(size), 0.995)) or 1.0
+        seen = np.abs(size[np.isfinite(size)])
+        top = largest(seen[seen <= np.quantile(seen, 0.995)]) if len(seen) else 1.0
         for column in range(count):
             shown = image(panels[count + column], size[column], extent, DIVERGING, -top, top)
         drawing.colorbar(shown, ax=panels[count:], pad=0.015, extend="both").set_label(
@@ -258,7 +261,7 @@ def _box(axes: Axes, region: Sequence[float] | Values, colour: str, style: str) 
 
 @house_style()
 def attention_masks(
-    edges: Values,
+    bins: Values,
     masks: Values,
     n: Values,
     extent: Sequence[float],
@@ -269,7 +272,7 @@ def attention_masks(
     """The averaged regression attention mask of each bin of |beta2|, with the boxes of toe and ankle.
 
     Args:
-        edges: (bin + 1,) of |beta2|.
+        bins: (bin, 2), lower and upper edge in |beta2|.
         masks: (bin, v2_bin, multiplicity_bin), between 0 and 1.
         n: (bin,), images.
         extent: left, right, bottom, top of an image.
@@ -290,7 +293,7 @@ def attention_masks(
         if ankle is not None:
             _box(axes, ankle, ANKLE, "--")
         axes.set_title(
-            rf"{edges[number]:.2f} ≤ $|\beta_2|$ < {edges[number + 1]:.2f}" + f"\n{int(n[number])} images", fontsize=7.5
+            rf"{bins[number, 0]:.2f} ≤ $|\beta_2|$ < {bins[number, 1]:.2f}" + f"\n{int(n[number])} images", fontsize=7.5
         )
     for region, shade, style, label in ((toe, TOE, "-", "toe"), (ankle, ANKLE, "--", "ankle")):
         if region is not None:
@@ -370,11 +373,11 @@ def explanation_maps(images: Values, abs_beta2: Values, maps: Mapping[str, Value
         density = np.where(images[row] > 0, images[row], np.nan)
         first = panels[row * columns]
         if np.isfinite(density).any():
-            top = float(np.nanmax(density))
+            top = largest(density)
             image(first, density, extent, SEQUENTIAL, None, None).set_norm(LogNorm(1e-3 * top, top))
         first.set_ylabel(rf"$|\beta_2|={abs_beta2[row]:.2f}$")
         for place, values in enumerate(maps.values(), start=1):
-            top = float(np.nanmax(np.abs(values[row]))) or 1.0
+            top = largest(values[row])
             shown = image(panels[row * columns + place], values[row] / top, extent, DIVERGING, -1, 1)
         for axes in panels[row * columns : (row + 1) * columns]:
             axes.tick_params(labelbottom=row == len(images) - 1)
@@ -403,13 +406,15 @@ def feature_patterns(patterns: Values, layers: Sequence[str], start: Values | No
             axes = panels[row * columns + column]
             values = patterns[row, column]
             if start is None:
-                image(axes, values, (0, 1, 0, 1), SEQUENTIAL, float(np.nanmin(values)), float(np.nanmax(values)))
+                image(axes, values, (0, 1, 0, 1), SEQUENTIAL, None, None)
             else:
-                top = float(np.nanmax(np.abs(values - start))) or 1.0
+                top = largest(values - start)
                 image(axes, values - start, (0, 1, 0, 1), DIVERGING, -top, top)
+            if np.isnan(values).all():
+                axes.text(0.5, 0.5, "no neuron", ha="center", va="center", fontsize=7.5, color=GREY)
             axes.set(xticks=[], yticks=[])
             axes.set_aspect("equal")
-        panels[row * columns].set_ylabel(wrapped(str(layers[row]), 14), rotation=0, ha="right", va="center")
+        panels[row * columns].set_ylabel(wrapped(str(layers[row]), 16), fontsize=8, rotation=0, ha="right", va="center")
     drawing.supxlabel("multiplicity →", fontsize=8.5)
     return drawing
 
@@ -480,7 +485,7 @@ def randomization(methods: Sequence[str], similarity: Values, error: Values | No
     axes.axvline(1, color=INK, linewidth=0.8, linestyle="--")
     axes.set_yticks(places, [METHOD_TITLES.get(method, method) for method in methods])
     axes.set(
-        xlim=(min(-0.3, float(np.nanmin(similarity)) - 0.1), 1.05),
+        xlim=(float(np.fmin.reduce(similarity, initial=-0.2)) - 0.1, 1.05),
         ylim=(len(methods) - 0.5, -0.5),
         xlabel="rank correlation: trained against random weights",
     )

@@ -107,6 +107,12 @@ def colours(kinds: Mapping[str, str]) -> dict[str, str]:
 MARKERS = {"network": "o", "baseline": "s", "floor": "x"}
 
 
+def largest(values: NDArray[Any]) -> float:
+    """The largest finite absolute value; 1 if there is none or it is 0, so that one can divide by it."""
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max(initial=0.0)) or 1.0
+
+
 def image(
     axes: Axes, values: NDArray[Any], extent: Sequence[float], cmap: str, low: float | None, high: float | None
 ) -> Any:
