@@ -139,6 +139,34 @@ def test_compare_report_and_evaluate(muon_run: Path, tmp_path: Path) -> None:
     refused(missing, 1, "time")
 
 
+def test_ready_made_inputs_and_other_bins(muon_run: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    for bins, status in ((20, 0), (30, 1)):
+        own = tmp_path / f"{bins}.h5"
+        with h5py.File(own, "w") as file:
+            file["histogram"] = rng.dirichlet(np.ones(bins), 4).astype(np.float32)
+        done = cloudchamber("evaluate", muon_run, "--data", own)
+        assert done.returncode == status
+    refused(done, 1, "bin=20", "(4, 30)")
+
+
+def test_flat_times_are_outside_the_training_range(muon_run: Path, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        file["time"] = np.full((3, 200), 9.5, np.float32)
+    done = cloudchamber("evaluate", muon_run, "--data", tmp_path / "odd.h5")
+    assert done.returncode == 0
+    assert "3 of 3 inputs lie outside the range of the training" in done.stderr
+
+
+def test_truncated_and_spoiled_data(muon_run: Path, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "nan.h5", "w") as file:
+        file["time"] = np.full((3, 200), np.nan, np.float32)
+    refused(cloudchamber("evaluate", muon_run, "--data", tmp_path / "nan.h5"), 1, "time", "finite")
+    whole = (tmp_path / "nan.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    refused(cloudchamber("evaluate", muon_run, "--data", tmp_path / "cut.h5"), 1, "cut.h5")
+
+
 def test_resume_of_a_finished_run_says_so(muon_run: Path) -> None:
     done = cloudchamber("run", "--resume", muon_run)
     assert done.returncode == 0

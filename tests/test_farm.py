@@ -479,7 +479,7 @@ def test_unreachable_scheduler(toy: Study, monkeypatch: pytest.MonkeyPatch) -> N
         simulated(toy, workers=None, scheduler=f"tcp://127.0.0.1:{web_port}")
     with pytest.raises(BadInput, match="no Dask scheduler answers at tcp://no"):
         simulated(toy, workers=None, scheduler="tcp://no-such-host.invalid:8786")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60  # also on a busy machine, where 4 s are usual
 
 
 def test_unreachable_scheduler_is_one_line() -> None:

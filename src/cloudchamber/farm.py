@@ -24,9 +24,11 @@ import itertools
 import logging
 import os
 import platform
+import signal
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +49,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer."""
+
+LOCAL_SECONDS = 60
+"""How long our own scheduler may take, on a machine that is very busy."""
 
 TASKS_PER_CORE = 2
 """Chunks given to a worker's core ahead of time: enough that it never waits, few enough that memory does not grow."""
@@ -308,10 +313,17 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
 
     with _silent_dask(), contextlib.ExitStack() as ends:
         if scheduler is None:
-            scheduler = ends.enter_context(_local_cluster(workers)).scheduler_address
+            cluster = ends.enter_context(_local_cluster(workers))
+            client = Client(cluster.scheduler_address, timeout=LOCAL_SECONDS, set_as_default=False)
         else:
-            _await_scheduler(scheduler)
-        yield ends.enter_context(Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False))
+            try:
+                _shake_hands(scheduler)
+                client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+            except Exception as error:  # what is no scheduler may answer with anything
+                raise BadInput(
+                    f"no Dask scheduler answers at {scheduler} within {CONNECT_SECONDS} s: start one with `dask scheduler`"
+                ) from error
+        yield ends.enter_context(client)
 
 
 @contextlib.contextmanager
@@ -355,23 +367,18 @@ def _local_cluster(workers: int | None) -> Iterator[LocalCluster]:
         yield cluster
 
 
-def _await_scheduler(address: str) -> None:
-    """Shake hands with a scheduler; BadInput if that takes more than ``CONNECT_SECONDS`` (``Client`` could wait forever)."""
+def _shake_hands(address: str) -> None:
+    """Greet a scheduler; any exception if it does not answer in ``CONNECT_SECONDS`` (``Client`` could wait forever)."""
     from distributed import Security
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
-    async def shake_hands() -> None:
+    async def greet() -> None:
         security = Security().get_connection_args("client")
         comm = await asyncio.wait_for(connect(address, timeout=CONNECT_SECONDS, **security), CONNECT_SECONDS)
         comm.abort()
 
-    try:
-        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # this one may run an event loop of its own
-            thread.submit(asyncio.run, shake_hands()).result()
-    except Exception as error:  # also what is no scheduler may answer, with anything
-        raise BadInput(
-            f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} s: start one with `dask scheduler`"
-        ) from error
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # this one may run an event loop of its own
+        thread.submit(asyncio.run, greet()).result()
 
 
 @contextlib.contextmanager

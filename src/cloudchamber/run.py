@@ -202,6 +202,8 @@ def working(run: OpenRun) -> Iterator[None]:
         handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)
+        if log.level == logging.NOTSET:  # not called from the command line: log.txt is kept all the same
+            log.setLevel(logging.INFO)
         write_text(run.path / "STATUS", "running\n")
         try:
             yield

@@ -140,10 +140,12 @@ def test_transfer_tells_what_breaks(sections: list[Section]) -> None:
 def test_uncertainties_are_judged(sections: list[Section]) -> None:
     table = next(section.table for section in sections if section.title.startswith("Are the uncertainties"))
     assert table is not None
-    verdicts = {row[:2]: row[-1] for row in table.rows}
-    assert verdicts["SE-ResNet-34", "|β₂|"] == "as it should be"
-    assert verdicts["SE-ResNet-34", "|β₄|"] == "uncertainties too small"
-    assert ("SE-ResNet-34", "β₂") not in verdicts
+    widths = {row[0]: dict(zip(table.header[1:], row[1:], strict=True)) for row in table.rows}
+    assert float(widths["SE-ResNet-34"]["|β₂|: pull width"].split(" ")[0]) == pytest.approx(1, abs=0.2)
+    assert float(widths["SE-ResNet-34"]["|β₄|: pull width"].split(" ")[0]) > 1.2
+    assert widths["SE-ResNet-34"]["β₂: pull width"] == "–"
+    assert widths["SE-ResNet-34, with size"]["β₂: pull width"] != "–"
+    assert "of the 7 pull widths of networks 4 right and 3 too narrow" in text_of(sections, "Are the uncertainties")
 
 
 EDGES = np.arange(0.0, 0.501, 0.05)
@@ -174,7 +176,14 @@ def test_empty_bins_of_attention_are_left_out(run: Path, config: Any) -> None:
         for name in ("mask", "toe_contrast", "toe_contrast_error", "ankle_contrast", "ankle_contrast_error", "sigma"):
             file[name][2] = np.nan
         file["n"][2] = 0
-    assert "of 9 bins" in text_of(nuclear_shape_sections(run, config), "Where the network looks")
+    assert "in 9 of 9 bins" in text_of(nuclear_shape_sections(run, config), "Where the network looks")
+
+
+def test_without_errors_nothing_is_claimed() -> None:
+    unknown = np.full(10, np.nan)
+    assert "cannot be judged" in published_finding(
+        EDGES, {"toe": (0.3 * HIGH, unknown), "ankle": (HIGH * 1.0, unknown)}, 0
+    )
 
 
 def test_ratios_instead_of_contrasts(run: Path, fast: None, config: Any) -> None:

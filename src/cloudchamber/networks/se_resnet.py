@@ -8,7 +8,7 @@ branch. Layers are counted as in the publications: one convolution in the stem, 
 
 Unlike the publication's, the network sees the coordinates of every pixel as two more channels (Liu et al.,
 arXiv:1807.03247): a convolution does not know where it is, but what a deviation from the average image means depends on
-where it is. On images of 700 shapes this lowers the error by a tenth.
+where it is. (Measured once on 697 shapes, 30 epochs: validation error 0.350 instead of 0.378 of the floor's.)
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from cloudchamber.metrics.calibration import coverage_curve
 from cloudchamber.metrics.regression import mae, r2
 from cloudchamber.report.files import TEST, Metrics, Score
 from cloudchamber.report.page import Figure, Table
-from cloudchamber.report.style import WIDTH, GREY, INK, MARKERS, colours, grid, house_style, svg
+from cloudchamber.report.style import GREY, INK, MARKERS, WIDTH, colours, grid, house_style, svg
 
 Truth = NDArray[np.floating[Any]]
 

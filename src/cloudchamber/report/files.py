@@ -143,6 +143,21 @@ def read_predictions(path: Path) -> dict[str, Scored]:
     return found
 
 
+def read_targets(path: Path) -> tuple[list[str], str]:
+    """Names of the targets and their common unit in predictions.h5; empty if there is no file.
+
+    Raises:
+        BadInput: not HDF5.
+    """
+    if not path.exists():
+        return [], ""
+    try:
+        with h5py.File(path) as file:
+            return [str(name) for name in file.attrs.get("targets", [])], str(file.attrs.get("unit", ""))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error}): run the study again") from None
+
+
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an HDF5 file (texts as ``str``); empty if there is no file.
 

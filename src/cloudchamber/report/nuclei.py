@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from cloudchamber.metrics.calibration import coverage, pull_width
 from cloudchamber.metrics.classification import sign_accuracy
@@ -170,7 +171,7 @@ def nuclear_shape_sections(
 
 def said(measured: Measured | Score | None) -> str:
     """A number with its error for a text."""
-    return "unknown" if measured is None else plus_minus(measured.value, measured.error)
+    return "unknown" if measured is None or math.isnan(measured.value) else plus_minus(measured.value, measured.error)
 
 
 def listed(words: Sequence[str]) -> str:
@@ -327,7 +328,8 @@ def collision_section(gallery: Mapping[str, Values]) -> Section | None:
             picture(
                 "collisions",
                 drawing,
-                f"Single events ({escape('; '.join(titles))}): entropy density across the beams, which run perpendicular to the page, 1"
+                f"Single events ({escape('; '.join(titles))}): entropy density across the beams, which run"
+                f" perpendicular to the page, 1"
                 f" fm = 10⁻¹⁵ m."
                 + (" White circles: the nucleons that collided." if "profile_nucleons" in gallery else "")
                 + " The pressure falls off fastest along the short side of the overlap: more particles fly that way,"
@@ -370,14 +372,31 @@ def image_section(found: Found, gallery: Mapping[str, Values]) -> Section | None
             picture(
                 "images",
                 drawings.shape_images(images, betas, found.extent(gallery)),
-                "Images of nuclei from flattened (left) to stretched (right), at β₄ near 0. Upper row: density of"
-                " events."
-                " The first and the last image belong to opposite signs of β₂ and look much alike: that is the"
-                " degeneracy" + (", which the lower row lifts." if two else ".") + size,
+                "Images of nuclei from flattened (left) to stretched (right), with β₄ as near to 0 as the data set"
+                " has it."
+                " Upper row: density of events. " + alike(images, betas) + size,
                 "Two-dimensional histograms of multiplicity and elliptic flow for nuclei of different deformation.",
             ),
         ),
     )
+
+
+def alike(images: Values, betas: Values) -> str:
+    """How much the images of the smallest, the largest and the middle beta2 resemble each other."""
+    order = np.argsort(betas[:, 0])
+    low, middle, high = order[0], int(np.abs(betas[:, 0]).argmin()), order[-1]
+    if len({int(low), middle, int(high)}) < 3:
+        return ""
+    smooth = [gaussian_filter(images[one, 0].astype(np.float64), 2).ravel() for one in (low, middle, high)]
+    if any(np.ptp(one) == 0 for one in smooth):
+        return ""
+    table = np.corrcoef(smooth)
+    return (
+        f"Correlation of the images, after smoothing: {table[0, 2]:.2f} between opposite deformations (β₂ ="
+        f" {betas[low, 0]:.2f} and {betas[high, 0]:.2f}), {table[0, 1]:.2f} and {table[1, 2]:.2f} between each of"
+        f" them and β₂ ="
+        f" {betas[middle, 0]:.2f}."
+    ).replace("-", "−")
 
 
 def training_section(found: Found, history: Sequence[Mapping[str, str]]) -> Section | None:
@@ -475,16 +494,16 @@ def wins(found: Found, columns: Sequence[plots.Column]) -> str:
             kind = found.metrics.kinds[name]
             rival = next((pair for pair in order if found.metrics.kinds[pair[0]] not in (kind, "floor")), None)
             shared = rival is not None and tied(score, rival[1], metric_of[heading])
-            best.setdefault(kind, []).append(
-                heading + (" (tie)" if shared else "")
-            )
+            best.setdefault(kind, []).append(heading + (" (tie)" if shared else ""))
     called = {
         "network": "a network",
         "baseline": "one of the physicist's methods and statistical learners",
         "floor": "the floor",
     }
     parts = [f"{called.get(kind, kind)} is best in {len(which)}: {listed(which)}" for kind, which in best.items()]
-    tie = " A tie: the best of the other kind agrees within the errors." if any("(tie)" in part for part in parts) else ""
+    tie = (
+        " A tie: the best of the other kind agrees within the errors." if any("(tie)" in part for part in parts) else ""
+    )
     return f"Of {sum(map(len, best.values()))} columns, {escape('; '.join(parts))}.{tie}" if parts else ""
 
 
@@ -611,16 +630,20 @@ def uncertainty_section(found: Found) -> Section | None:
         for kind, all_of in verdicts.items()
     )
     text = (
-        "An answer without an uncertainty is half an answer. Networks state a standard deviation with each answer: the spread"
+        "An answer without an uncertainty is half an answer. Networks state a standard deviation with each answer:"
+        " the spread"
         " of the ensemble's members together with the noise they expect, scaled once on validation shapes. If a stated"
-        " uncertainty is true, 68 % of the test shapes lie within the 68 % interval, and the error divided by the stated"
-        f" uncertainty (the <i>pull</i>) has width 1; a larger width means that uncertainties are too small. Here, {judgement}"
+        " uncertainty is true, 68 % of the test shapes lie within the 68 % interval, and the error divided by the"
+        " stated"
+        f" uncertainty (the <i>pull</i>) has width 1; a larger width means that uncertainties are too small. Here,"
+        f" {judgement}"
         " (judged within twice the error)."
     )
     table = Table(
         ("predictor", *(f"{WORDS[target]}: {what}" for target in shown_targets for what in ("in 68 %", "pull width"))),
         tuple(rows),
-        f"Coverage of the 68 % interval and width of the pull on {len(test.truth)} test shapes. Predictors without the size"
+        f"Coverage of the 68 % interval and width of the pull on {len(test.truth)} test shapes. Predictors without"
+        f" the size"
         " channel cannot know the sign of β₂ and have no entry for it.",
     )
     networks = {name: one for name, one in stated.items() if found.metrics.kinds.get(name) == "network"}
@@ -636,9 +659,12 @@ def uncertainty_section(found: Found) -> Section | None:
     figure = picture(
         "coverage",
         drawn,
-        "Upper row: fraction of the test shapes whose true value lies within the stated interval, against the interval's"
-        " probability; above the diagonal uncertainties are too large, below too small. Lower row: distribution of the error in"
-        " units of the stated uncertainty (values beyond ±4 in the last bins); the line is the unit Gaussian. For signed β₂ a"
+        "Upper row: fraction of the test shapes whose true value lies within the stated interval, against the"
+        " interval's"
+        " probability; above the diagonal uncertainties are too large, below too small. Lower row: distribution of"
+        " the error in"
+        " units of the stated uncertainty (values beyond ±4 in the last bins); the line is the unit Gaussian. For"
+        " signed β₂ a"
         " predictor that does not know the sign has two possible truths, for which no Gaussian interval is right.",
         "Coverage curves and distributions of pulls for the predictors that state uncertainties.",
     )
@@ -799,24 +825,21 @@ def published_finding(edges: Values, regions: Mapping[str, tuple[Values, Values]
     if set(regions) != {"toe", "ankle"}:
         return ""
     centres = (edges[1:] + edges[:-1]) / 2
-    everywhere = np.ones(len(centres), bool)
     ankle_value, ankle_error = regions["ankle"]
-    seen = np.isfinite(ankle_value)
-    clear = int((ankle_value - neutral > 2 * np.nan_to_num(ankle_error))[seen].sum())
-    ankle = mean_preference(ankle_value, ankle_error, everywhere)
+    seen = np.isfinite(ankle_value) & np.isfinite(ankle_error)
+    clear = int((ankle_value - neutral > 2 * ankle_error)[seen].sum())
+    ankle = mean_preference(ankle_value, ankle_error, np.ones(len(centres), bool))
     above = mean_preference(*regions["toe"], centres > PUBLISHED_TOE)
     below = mean_preference(*regions["toe"], centres <= PUBLISHED_TOE)
 
     def more(one: Measured, than: float, error: float = 0.0) -> bool:
-        return math.isfinite(one.value) and one.value - than > 2 * math.hypot(np.nan_to_num(one.error), error)
+        return one.value - than > 2 * math.hypot(one.error, error)  # False if any of them is nan
 
     ankle_there = bool(seen.any()) and clear >= 0.8 * seen.sum()
-    toe_there = (
-        more(above, neutral)
-        and more(above, below.value, float(np.nan_to_num(below.error)))
-        and not more(below, neutral)
-    )
-    if ankle_there and toe_there:
+    toe_there = more(above, neutral) and more(above, below.value, below.error) and not more(below, neutral)
+    if not seen.any() or not (math.isfinite(above.error) and math.isfinite(below.error)):
+        head = "Whether the published finding is there cannot be judged: too few images"
+    elif ankle_there and toe_there:
         head = "The published finding is there"
     elif ankle_there:
         head = "The published finding is there in part: the ankle is, the toe is not"
@@ -825,11 +848,11 @@ def published_finding(edges: Values, regions: Mapping[str, tuple[Values, Values]
     else:
         head = "The published finding is not there"
     return (
-        f"<b>{head}.</b> Ankle: preferred by more than twice the error in {clear} of {int(seen.sum())} bins of |β₂|,"
-        f" on average {said(ankle)}."
-        f" Toe: {said(below)} for |β₂| below {PUBLISHED_TOE:g}, {said(above)} above. A mask that prefers nothing"
-        f" would have {neutral:g}."
-        f" The publication finds the ankle at all |β₂| and the toe only above {PUBLISHED_TOE:g}."
+        f"<b>{head}.</b> Ankle: preferred by more than twice the error in {clear} of {int(seen.sum())} bins of |β₂|, on"
+        f" average {said(ankle)}. Toe: {said(below)} for |β₂| below {PUBLISHED_TOE:g}, {said(above)} above. A mask"
+        f" that prefers"
+        f" nothing would have {neutral:g}. The publication finds the ankle at all |β₂| and the toe only above"
+        f" {PUBLISHED_TOE:g}."
     )
 
 
@@ -838,7 +861,11 @@ def attention_section(found: Found, arrays: Mapping[str, Values], gallery: Mappi
     if "mask" not in arrays or "edges" not in arrays:
         return None
     edges, masks = arrays["edges"], arrays["mask"]
+    bins = np.stack([edges[:-1], edges[1:]], axis=1)
     n = arrays.get("n", np.zeros(len(masks)))
+    filled = np.isfinite(masks).all(axis=(1, 2))
+    if not filled.any():
+        return None
     extent = found.extent(gallery)
     boxes = {name: arrays.get(f"{name}_region") for name in ("toe", "ankle")}
     outlines = None
@@ -849,7 +876,15 @@ def attention_section(found: Found, arrays: Mapping[str, Values], gallery: Mappi
     drawn = [
         picture(
             "attention_masks",
-            drawings.attention_masks(edges, masks, n, extent, boxes["toe"], boxes["ankle"], outlines),
+            drawings.attention_masks(
+                bins[filled],
+                masks[filled],
+                n[filled],
+                extent,
+                boxes["toe"],
+                boxes["ankle"],
+                None if outlines is None else outlines[filled],
+            ),
             "Regression attention mask (arXiv:1906.06429) by |β₂|: the part of the images, weighted, in which a pixel"
             " belongs to the part that matters to the"
             " network. 1 (bright): always, 0 (dark): never. Boxes: toe (head-on collisions, little flow) and ankle"
@@ -950,7 +985,8 @@ def sanity_section(arrays: Mapping[str, Values]) -> Section | None:
             if abs(value) > 0.5
         ]
         verdict_text = (
-            f"{listed(same)} {'stays' if len(same) == 1 else 'stay'} similar (rank correlation beyond ±0.5) and must be read with care"
+            f"{listed(same)} {'stays' if len(same) == 1 else 'stay'} similar (rank correlation beyond ±0.5) and must"
+            f" be read with care"
             if same
             else "no method's maps stay similar (all below 0.5)"
         )
@@ -1002,6 +1038,15 @@ def better_than_random(
     return f"Better than random maps, by more than twice the error where it is known: {escape('; '.join(parts))}."
 
 
+def short_names(names: Sequence[str]) -> list[str]:
+    """Dotted names of layers without what all of them begin with."""
+    parts = [name.split(".") for name in names]
+    common = 0
+    while min(map(len, parts)) > common + 1 and len({part[common] for part in parts}) == 1:
+        common += 1
+    return [".".join(part[common:]) for part in parts]
+
+
 LAYER_HINT = (
     "In networks for photographs shallow layers answer to edges, deeper ones to larger patterns; here one can look."
 )
@@ -1012,9 +1057,7 @@ def features_section(arrays: Mapping[str, Values]) -> Section | None:
     if "pattern" not in arrays:
         return None
     patterns = arrays["pattern"]
-    layers = [
-        str(name) for name in arrays.get("layer_names", np.array([f"layer {i + 1}" for i in range(len(patterns))]))
-    ]
+    layers = short_names([str(name) for name in arrays.get("layer_names", np.arange(1, len(patterns) + 1))])
     return Section(
         "What single neurons look for",
         f"Starting from the mean image, pixels are changed until one neuron answers as strongly as possible"

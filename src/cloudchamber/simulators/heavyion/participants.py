@@ -194,7 +194,7 @@ def _plain_hit(u: float, d2: float, forces: Interaction) -> bool:
 
 @njit(cache=True, nogil=True)
 def _strike(
-    i: int, xi: float, yi: float, one: Floats, extent: float,
+    i: int, xi: float, yi: float, one: Floats, extent_one: Floats,
     other: Cells, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
     frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
 ) -> int:  # fmt: skip
@@ -225,7 +225,7 @@ def _strike(
                 j = other.listed[at]
                 u = as_uniform(mix(first + np.uint64(j) * stride))
                 if structured:
-                    struck = _structured_hit(u, dx, dy, forces, one, two[j], extent + extent_two[j])
+                    struck = _structured_hit(u, dx, dy, forces, one[i], two[j], extent_one[i] + extent_two[j])
                 else:
                     struck = _plain_hit(u, d2, forces)
                 if struck:
@@ -265,7 +265,7 @@ def mark(
         i = near[c]
         if exhaustive or not hit[i]:
             found = _strike(
-                i, x[i], y[i], one[i], extent_one[i], other, other_hit, two, extent_two,
+                i, x[i], y[i], one, extent_one, other, other_hit, two, extent_two,
                 frame, columns, rows, swapped, exhaustive, key, forces,
             )  # fmt: skip
             hit[i] |= found > 0
