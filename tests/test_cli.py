@@ -204,7 +204,7 @@ def test_a_second_process_in_the_same_run_directory(muon_run: Path) -> None:
 def test_sigkill_and_resume(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed during simulation or training, the run goes on and ends with the data of an undisturbed one."""
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "cache"))
-    settings = ["--set", "events=3000", "--set", "epochs=30"]
+    settings = ["--set", "events=1000", "--set", "epochs=6"]
     command = [
         *COMMAND,
         "run",
@@ -245,5 +245,5 @@ def test_sigkill_and_resume(stage: str, tmp_path: Path, monkeypatch: pytest.Monk
     from cloudchamber.study import load_study
 
     study = load_study("nuclear-shape")
-    config = study.preset("tiny").changed({"events": 3000, "epochs": 30})
+    config = study.preset("tiny").changed({"events": 1000, "epochs": 6})
     assert open_dataset(out, study.schema, study.lengths(config)).hash() == killed_data

@@ -394,14 +394,24 @@ def test_real_scheduler_whose_worker_is_killed(
             ends = entries(journal, "ends")
             return {entry for entry in entries(journal, "starts") if entry[0] == victim.pid and entry not in ends}
 
-        def kill(done: int, total: int) -> None:
-            tasks.append(observer.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
-            if done >= 16 and victim.poll() is None:
+        def kill() -> None:
+            until(lambda: len(entries(journal, "ends")) >= 2)
+            while True:  # only while it holds work: stop it, look, and let it go on if it had just finished
                 until(unfinished)
-                victim.kill()
-                victim.wait()
+                victim.send_signal(signal.SIGSTOP)
+                if unfinished():
+                    break
+                victim.send_signal(signal.SIGCONT)
+            victim.kill()
 
-        dataset = simulated(toy, workers=None, scheduler=address, progress=kill)
+        def count_tasks(done: int, total: int) -> None:
+            tasks.append(observer.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        dataset = simulated(toy, workers=None, scheduler=address, progress=count_tasks)
+        killer.join()
+        victim.wait()
         assert content(dataset) == expected
         assert victim.returncode == -signal.SIGKILL
         (lost,) = unfinished()  # it died with work in its hands, which the other did again

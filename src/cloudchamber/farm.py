@@ -321,7 +321,8 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Client]:
                 client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
             except Exception as error:  # what is no scheduler may answer with anything
                 raise BadInput(
-                    f"no Dask scheduler answers at {scheduler} within {CONNECT_SECONDS} s: start one with `dask scheduler`"
+                    f"no Dask scheduler answers at {scheduler} within {CONNECT_SECONDS} s: "
+                    "start one with `dask scheduler`"
                 ) from error
         yield ends.enter_context(client)
 

@@ -32,7 +32,7 @@ from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.data.store import exclusive, new_file, replacing
+from cloudchamber.data.store import exclusive, new_file, open_file, reading, replacing
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
 from cloudchamber.study import Predictor, Row, Study, load_study
 
@@ -479,19 +479,18 @@ def own_samples(study: Study, config: Config, data: Path, mapping: Mapping[str, 
         finished = read_own(data, {study.input_name: study.input}, study.input_lengths(config), mapping)
         return _without_truth(study, finished, lambda arrays, _: arrays[study.input_name].astype(np.float32)), False
     observed = {name: array for name, array in study.schema.items() if len(array.axes.split()) > 1}
+    known = {column: place for column, place in (mapping or {}).items() if column in observed}
+    records = read_own(data, observed, lengths, known)
     try:
-        records = read_own(data, study.schema, lengths, mapping)
-    except BadInput as with_truth:
-        try:
-            records = read_own(data, observed, lengths, mapping)
-        except BadInput:
-            raise with_truth from None
+        whole = read_own(data, study.schema, lengths, mapping)
+    except BadInput as error:
+        log.info("predictions only, no scores: %s", error)
         return _without_truth(study, records, partial(study.inputs, config)), False
-    return samples_of(study, config, records, np.arange(len(records), dtype=np.int64)), True
+    return samples_of(study, config, whole, np.arange(len(whole), dtype=np.int64)), True
 
 
 def _hdf5_columns(path: Path) -> list[str]:
-    with h5py.File(path) as file:
+    with reading(path), open_file(path) as file:
         return list(file)
 
 

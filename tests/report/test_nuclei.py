@@ -121,7 +121,7 @@ def test_degeneracy_is_judged_by_the_number(run: Path, sections: list[Section], 
 
     def leak(row: dict[str, Any]) -> None:
         if (row["predictor"], row["target"], row["metric"]) == ("se_resnet", "beta2", "r2"):
-            row["value"] = 0.6
+            row["value"], row["error"] = 0.6, 0.05
 
     changed_metrics(run, leak)
     assert "<b>not</b> complete" in text_of(nuclear_shape_sections(run, config), "The sign")
@@ -145,7 +145,7 @@ def test_uncertainties_are_judged(sections: list[Section]) -> None:
     assert float(widths["SE-ResNet-34"]["|β₄|: pull width"].split(" ")[0]) > 1.2
     assert widths["SE-ResNet-34"]["β₂: pull width"] == "–"
     assert widths["SE-ResNet-34, with size"]["β₂: pull width"] != "–"
-    assert "of the 7 pull widths of networks 4 right and 3 too narrow" in text_of(sections, "Are the uncertainties")
+    assert "of the 7 pull widths of networks 4 right and 3 too wide" in text_of(sections, "Are the uncertainties")
 
 
 EDGES = np.arange(0.0, 0.501, 0.05)

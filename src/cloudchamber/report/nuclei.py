@@ -566,15 +566,16 @@ def degeneracy_section(found: Found) -> Section | None:
     )
     network = found.metrics.score(names.network, "beta2", "r2")
     if network is not None:
-        text += (
-            f"\n\nSigned R² of the image alone below 0.2: {'yes' if network.value < 0.2 else 'no'}, so the published"
-            f" degeneracy is "
-            + (
-                "seen here too."
-                if network.value < 0.2
-                else "<b>not</b> complete here: something in the image tells the sign."
-            )
+        answer = (
+            f"Signed R² of the image alone is {said(network)}; the degeneracy of the publication means less than 0.2. "
         )
+        if not network.error <= 0.1:
+            answer += "With so large an error nothing follows."
+        elif network.value < 0.2:
+            answer += "So the degeneracy is seen here too."
+        else:
+            answer += "So it is <b>not</b> complete here: something in the image tells the sign."
+        text += f"\n\n{answer}"
     predictions = {name: test.predictions[name] for name in shown}
     return Section(
         "The sign of β₂: a degeneracy, and what lifts it",

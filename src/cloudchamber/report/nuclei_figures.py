@@ -279,7 +279,8 @@ def attention_masks(
         toe, ankle: left, right, bottom, top of the regions.
         outlines: (bin, v2_bin, multiplicity_bin), densities of events: a contour that holds nearly all of them.
     """
-    drawing, panels = grid(len(masks), 5 if len(masks) > 4 else max(len(masks), 2), 1.75, shared=True)
+    columns = 5 if len(masks) > 4 else max(len(masks), 2)
+    drawing, panels = grid(len(masks), columns, 1.5 + 1.0 / -(-len(masks) // columns), shared=True)
     shown: Any = None
     across = np.linspace(extent[0], extent[1], masks.shape[2] * 2 + 1)[1::2]
     up = np.linspace(extent[2], extent[3], masks.shape[1] * 2 + 1)[1::2]

@@ -132,24 +132,39 @@ def collide(
     Raises:
         BadInput: no events, an empty impact-parameter range, a grid too small, no collision possible; status 2.
     """
+    return _collide(nucleus_a, nucleus_b, n_events, seed, options, first_event, profiles, orientations)[0]
+
+
+def _collide(
+    a: Nucleus,
+    b: Nucleus,
+    n_events: int,
+    seed: int,
+    options: CollisionOptions | None,
+    first_event: int,
+    profiles: bool = False,
+    orientations: Sequence[tuple[float, float]] | None = None,
+) -> tuple[Arrays, NDArray[np.float64]]:
+    """The arrays of ``collide``, and the number of trials that each event took."""
     options = options or CollisionOptions()
     if n_events < 1:
         raise BadInput(f"number of events is {n_events}: need at least 1", status=2)
     if first_event < 0:
         raise BadInput(f"first event is {first_event}: need 0 or more", status=2)
-    run = _Run(nucleus_a, nucleus_b, options, orientations)
+    run = _Run(a, b, options, orientations)
     out = np.zeros((n_events, len(COLUMNS)))
     cells = run.mesh.cells
     grids = np.zeros((n_events if profiles else 0, cells, cells))
     run.events(seed, first_event, n_events, out, grids)
-    arrays: Arrays = {name: out[:, column].copy() for column, name in enumerate(COLUMNS[:15])}
+    *observables, trials = out.T
+    arrays: Arrays = {name: column.copy() for name, column in zip(COLUMNS, observables, strict=False)}
     arrays["npart"] = arrays["npart"].astype(np.int64)
     arrays["ncoll"] = arrays["ncoll"].astype(np.int64)
     if not options.ncoll:
         del arrays["ncoll"]
     if profiles:
         arrays["entropy_profile"] = grids
-    return arrays
+    return arrays, trials
 
 
 def collide_common(
@@ -163,18 +178,26 @@ def collide_common(
 
     Impact parameters, orientations, the random numbers behind every nucleon's position, pair collisions and
     fluctuations are the same in event i of every pair; the automatic largest impact parameter is that of the widest.
+    Event i is the first trial in which any of the pairs collides. A grazing one may miss for some pairs: for these its
+    row is zero and ``collided`` is False. The rows of a pair with ``collided`` are its minimum-bias events.
 
     Args:
         pairs: (projectile, target), e.g. of the same mass number and different shape.
         n_events, seed, options, first_event: as in ``collide``.
 
     Returns:
-        One set of arrays as of ``collide`` for each pair.
+        One set of arrays as of ``collide`` for each pair, with ``collided`` (bool).
     """
     options = options or CollisionOptions()
     widest = max(impact_range(a, b, options)[1] for a, b in pairs)
     common = options.changed({"b_max": widest})
-    return [collide(a, b, n_events, seed, common, first_event) for a, b in pairs]
+    results, trials = zip(*(_collide(a, b, n_events, seed, common, first_event) for a, b in pairs), strict=True)
+    first = np.min(trials, axis=0)
+    for arrays, own in zip(results, trials, strict=True):
+        for values in arrays.values():
+            values[own > first] = 0
+        arrays["collided"] = own == first
+    return list(results)
 
 
 def collision_nucleons(

@@ -193,51 +193,7 @@ def _plain_hit(u: float, d2: float, forces: Interaction) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _strike(
-    i: int, xi: float, yi: float, one: Floats, extent_one: Floats,
-    other: Cells, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
-    frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
-) -> int:  # fmt: skip
-    """Test nucleon i at (xi, yi), with its constituents, against the other nucleus; see ``mark``.
-
-    Returns:
-        Its collisions; without ``exhaustive`` it stops at the first.
-    """
-    structured = forces.spread > 0.0
-    stride = np.uint64(4096) * GOLDEN if swapped else GOLDEN
-    first = key + np.uint64((i if swapped else i * 4096) + 1) * GOLDEN  # pair (a, b) has counter 4096 a + b + 1
-    column, line = int((xi - frame[0]) * frame[2]), int((yi - frame[1]) * frame[2])
-    left, right = max(column - RINGS, 0), min(column + RINGS, columns - 1)
-    collisions = 0
-    for step in range(2 * RINGS + 1):
-        row = line + ((step + 1) // 2 if step % 2 else -(step // 2))  # the nearest rows first
-        if row < 0 or row >= rows:
-            continue
-        begin, end = other.start[row * columns + left], other.start[row * columns + right + 1]
-        for block in range(begin, end, BLOCK):
-            if not structured and not _some_may_hit(xi, yi, first, stride, block, other, forces):
-                continue
-            for at in range(block, min(block + BLOCK, end)):
-                dx, dy = other.x[at] - xi, other.y[at] - yi
-                d2 = dx * dx + dy * dy
-                if d2 > forces.reach * forces.reach:
-                    continue
-                j = other.listed[at]
-                u = as_uniform(mix(first + np.uint64(j) * stride))
-                if structured:
-                    struck = _structured_hit(u, dx, dy, forces, one[i], two[j], extent_one[i] + extent_two[j])
-                else:
-                    struck = _plain_hit(u, d2, forces)
-                if struck:
-                    other_hit[j] = True
-                    collisions += 1
-                    if not exhaustive:
-                        return collisions
-    return collisions
-
-
-@njit(cache=True, nogil=True)
-def mark(
+def mark(  # noqa: PLR0912
     candidates: int, near: Ints, x: Floats, y: Floats, hit: NDArray[np.bool_], one: Floats, extent_one: Floats,
     other: Cells, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
     frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
@@ -260,14 +216,45 @@ def mark(
     Returns:
         The number of colliding pairs found.
     """
+    cut = forces.reach * forces.reach
+    structured = forces.spread > 0.0
+    stride = np.uint64(4096) * GOLDEN if swapped else GOLDEN
     collisions = 0
+    # One long loop: a function per nucleon would spend more on passing its arrays than on the tests.
     for c in range(candidates):
         i = near[c]
-        if exhaustive or not hit[i]:
-            found = _strike(
-                i, x[i], y[i], one, extent_one, other, other_hit, two, extent_two,
-                frame, columns, rows, swapped, exhaustive, key, forces,
-            )  # fmt: skip
-            hit[i] |= found > 0
-            collisions += found
+        if hit[i] and not exhaustive:
+            continue
+        xi, yi = x[i], y[i]
+        column, line = int((xi - frame[0]) * frame[2]), int((yi - frame[1]) * frame[2])
+        left, right = max(column - RINGS, 0), min(column + RINGS, columns - 1)
+        first = key + np.uint64((i if swapped else i * 4096) + 1) * GOLDEN  # pair (a, b) has counter 4096 a + b + 1
+        for step in range(2 * RINGS + 1):
+            row = line + ((step + 1) // 2 if step % 2 else -(step // 2))  # the nearest rows first
+            if row < 0 or row >= rows:
+                continue
+            begin, end = other.start[row * columns + left], other.start[row * columns + right + 1]
+            for block in range(begin, end, BLOCK):
+                if not structured and not _some_may_hit(xi, yi, first, stride, block, other, forces):
+                    continue
+                for at in range(block, min(block + BLOCK, end)):
+                    dx, dy = other.x[at] - xi, other.y[at] - yi
+                    d2 = dx * dx + dy * dy
+                    if d2 > cut:
+                        continue
+                    j = other.listed[at]
+                    u = as_uniform(mix(first + np.uint64(j) * stride))
+                    if structured:
+                        struck = _structured_hit(u, dx, dy, forces, one[i], two[j], extent_one[i] + extent_two[j])
+                    else:
+                        struck = _plain_hit(u, d2, forces)
+                    if struck:
+                        hit[i] = other_hit[j] = True
+                        collisions += 1
+                        if not exhaustive:
+                            break
+                if hit[i] and not exhaustive:
+                    break
+            if hit[i] and not exhaustive:
+                break
     return collisions

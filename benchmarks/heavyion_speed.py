@@ -1,0 +1,88 @@
+"""Events per second of heavy-ion collisions against TRENTo 2.0 (C++), same system, one thread each, same run.
+
+    python benchmarks/heavyion_speed.py --trento PATH [--system U U] [--events 10000] [--repeats 5] [TRENTo options]
+
+Both sides alternate; each repeat gives a ratio, so that the load of the machine cancels. "library" is ``collide``,
+"command" is ``cloudchamber sim heavyion`` with its start-up and its text output, as a user types it. The first, warming
+call compiles and is not counted. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from cloudchamber.schema import BadInput
+from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
+from cloudchamber.simulators.heavyion.nuclei import nucleus
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def run(command: list[str], environment: dict[str, str]) -> None:
+    """Run a program with its output thrown away."""
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | ONE_THREAD | environment)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trento", required=True, help="path of a trento 2.0 binary")
+    parser.add_argument("--system", nargs=2, default=["U", "U"])
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    given, options = parser.parse_known_args()
+    if options:
+        raise BadInput(f"unknown options {options}: the comparison is at default settings", status=2)
+    a, b = (nucleus(name) for name in given.system)
+    events = str(given.events)
+    command = [sys.executable, "-m", "cloudchamber.cli", "sim", "heavyion", *given.system, events, "--random-seed"]
+
+    collide(a, b, 10, 1, CollisionOptions())
+    run([*command, "1"], {})
+    ratios: dict[str, list[float]] = {"library": [], "command": []}
+    rates: dict[str, list[float]] = {"trento": [], "library": [], "command": []}
+    with tempfile.TemporaryDirectory() as data_home:
+        reference = [given.trento, *given.system, events, "--random-seed"]
+        run([given.trento, *given.system, "1"], {"XDG_DATA_HOME": data_home})  # fills its cross-section cache
+        for repeat in range(1, given.repeats + 1):
+            seed = str(repeat)
+            wall = {
+                "trento": seconds(lambda seed=seed: run([*reference, seed], {"XDG_DATA_HOME": data_home})),
+                "library": seconds(lambda repeat=repeat: collide(a, b, given.events, repeat, CollisionOptions())),
+                "command": seconds(lambda seed=seed: run([*command, seed], {})),
+            }
+            for side, values in rates.items():
+                values.append(given.events / wall[side])
+            for side, values in ratios.items():
+                values.append(wall["trento"] / wall[side])
+    print(
+        json.dumps(
+            {
+                "benchmark": "heavyion_speed",
+                "system": " ".join(given.system),
+                "events": given.events,
+                "repeats": given.repeats,
+                "events_per_second": {side: round(statistics.median(values), 1) for side, values in rates.items()},
+                "ratio_median": {side: round(statistics.median(values), 2) for side, values in ratios.items()},
+                "ratio_min": {side: round(min(values), 2) for side, values in ratios.items()},
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
