@@ -147,12 +147,9 @@ class Study:
 
 def study_names() -> dict[str, str]:
     """Every study that can be found: name to the module that holds it. Imports none of them."""
-    import cloudchamber.studies as home
-
-    found = {
-        module.name.replace("_", "-"): f"{home.__name__}.{module.name}"
-        for module in pkgutil.iter_modules(home.__path__)
-    }
+    home = Path(__file__).parent / "studies"
+    modules = [module.name for module in pkgutil.iter_modules([str(home)])]
+    found = {name.replace("_", "-"): f"cloudchamber.studies.{name}" for name in modules}
     return found | {point.name: point.value.split(":")[0] for point in entry_points(group="cloudchamber.studies")}
 
 
