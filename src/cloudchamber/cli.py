@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cloudchamber.run import OpenRun, Progress
     from cloudchamber.schema import Config
-    from cloudchamber.study import Study
+    from cloudchamber.study import Row, Study
 
 UsageError: Any = typer.BadParameter.__base__  # typer brings its own click and does not export this name
 
@@ -147,7 +147,7 @@ def headline(study: Study) -> str:
     predictor, target, metric = study.headline
     for row in json.loads(path.read_text())["rows"]:
         if (row["predictor"], row["sample"], row["target"], row["metric"]) == (predictor, "test", target, metric):
-            return f"{predictor}: {metric}({target}) = {row['value']:.3f} ± {row['error']:.3f}"
+            return f"{predictor}: {metric}({target}) = {value_and_error(row)}"
     return "not measured yet"
 
 
@@ -238,6 +238,13 @@ def say_where(opened: OpenRun) -> None:
     print(f"report: {(opened.path / 'report.html').resolve()}")
 
 
+def value_and_error(row: Row | None) -> str:
+    """``0.970 ± 0.005``; empty if not measured."""
+    if row is None or row["value"] is None:
+        return ""
+    return f"{row['value']:.3f}" + (f" ± {row['error']:.3f}" if row["error"] is not None else "")
+
+
 def print_metrics(runs: list[Path]) -> None:
     """A table a metric of the test sample: predictors down, targets across, and the runs if there are several."""
     from rich.table import Table
@@ -255,7 +262,7 @@ def print_metrics(runs: list[Path]) -> None:
             for predictor in dict.fromkeys(row["predictor"] for where, row in rows if where == run):
                 cells = {r["target"]: r for where, r in rows if where == run and r["predictor"] == predictor}
                 found = [cells.get(target) for target in targets]
-                table.add_row(label, predictor, *(f"{r['value']:.3f} ± {r['error']:.3f}" if r else "" for r in found))
+                table.add_row(label, predictor, *map(value_and_error, found))
         if len(contents) == 1:
             table.columns.pop(0)
         console().print(table)
@@ -328,7 +335,7 @@ def evaluate(
     if result["rows"]:
         table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
         for row in result["rows"]:
-            table.add_row(row["predictor"], row["target"], row["metric"], f"{row['value']:.4f} ± {row['error']:.4f}")
+            table.add_row(row["predictor"], row["target"], row["metric"], value_and_error(row))
     else:
         table = Table("record", "predictor", *names, "in range", box=None, pad_edge=False)
         for record in range(min(len(outside), 20)):

@@ -167,8 +167,8 @@ def new_run(
         ) from None
     packages = ("numpy", "numba", "scipy", "torch", "lightning", "scikit-learn", "distributed", "h5py")
     record = {
-        "study": study.name, "title": study.title, "reference": study.reference, "source": source, "preset": preset,
-        "seed": seed, "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
+        "study": study.name, "title": study.title, "question": study.question, "reference": study.reference,
+        "source": source, "preset": preset, "seed": seed, "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
         "python": platform.python_version(), "packages": {name: version(name) for name in packages},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(["cloudchamber", *sys.argv[1:]]),
@@ -417,6 +417,11 @@ def explain_one(run: OpenRun, name: str, predictors: Mapping[str, Predictor], te
     write_arrays(run.path / "explanations" / f"{name}.h5", arrays)
 
 
+def _number(value: Any) -> Any:
+    """JSON has no NaN: what cannot be measured on so few records is null."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def write_metrics(run: OpenRun, rows: list[Row], predictors: Mapping[str, Predictor]) -> None:
     """metrics.json: the tidy table that reports, ``compare``, results/ and the README are made from."""
     order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
@@ -430,7 +435,7 @@ def write_metrics(run: OpenRun, rows: list[Row], predictors: Mapping[str, Predic
             "wall_s": record["wall_s"],
             "fit_s": record.get("fit_s", {}),
             "predictors": {name: {"title": p.title, "kind": p.kind} for name, p in predictors.items()},
-            "rows": [{key: row[key] for key in order} for row in rows],
+            "rows": [{key: _number(row[key]) for key in order} for row in rows],
         },
     )
 
@@ -438,9 +443,10 @@ def write_metrics(run: OpenRun, rows: list[Row], predictors: Mapping[str, Predic
 def write_report(run: OpenRun) -> Path:
     """report.html from what lies in the run directory."""
     from cloudchamber.report.page import write_page
+    from cloudchamber.report.standard import standard_sections
 
-    sections = run.study.sections(run.config, run.path) if run.study.sections is not None else []
-    return write_page(run.path, sections)
+    make = run.study.sections
+    return write_page(run.path, standard_sections(run.path) if make is None else make(run.config, run.path))
 
 
 # --- verbs on a finished run ------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Study:
         probes: further data sets by name.
         gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
         explanations: by name, (configuration, predictors, test samples, generator) to arrays of ``explanations/``.
-        sections: (configuration, run directory) to the sections of the report page.
+        sections: (configuration, run directory) to the sections of the report page. None: the standard ones.
         headline: (predictor, target, metric) of the number that ``cloudchamber list`` shows.
         citation: BibTeX key or plain citation of the publication.
         extras: names of optional extras without which it cannot run.

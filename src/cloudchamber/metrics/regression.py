@@ -75,7 +75,8 @@ def r2(
 
     def statistic(true: Values, said: Values) -> float:
         total = np.square(true - true.mean()).sum()
-        return float(1 - np.square(true - said).sum() / total) if total > 0 else float("nan")
+        least = 1e-12 * np.square(true).sum()  # equal truths leave rounding errors, not zero
+        return float(1 - np.square(true - said).sum() / total) if total > least else float("nan")
 
     return bootstrap(statistic, truth, predicted, rng, groups)
 

@@ -221,6 +221,24 @@ def degeneracy(
 
 
 @house_style()
+def degeneracy_with_statistics(events: Values, value: Values, error: Values) -> Drawing:
+    """Signed R2 of beta2 against the number of events in an image.
+
+    Args:
+        events: (size,).
+        value, error: (2, size), R2 and its error: image alone; image and size.
+    """
+    drawing, (axes,) = grid(1, 1, 2.6)
+    for row, (label, marker) in enumerate((("image alone", "o"), ("image and size", "s"))):
+        axes.errorbar(events, value[row], error[row], color=PETROFF[row], marker=marker, label=label, capsize=2)
+    axes.axhline(0.2, color=GREY, linestyle="--", linewidth=1)
+    axes.text(events[0], 0.21, "degenerate below", color=INK, fontsize=7.5, va="bottom")
+    axes.set(xscale="log", xlabel="events in an image", ylabel=r"$R^2$ of signed $\beta_2$", ylim=(-0.1, 1.05))
+    axes.legend(loc="lower right")
+    return drawing
+
+
+@house_style()
 def transfer(
     test: Scored,
     probe: Scored,

@@ -1,0 +1,169 @@
+"""The command: TRENTo's columns, options, configuration files and output layouts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from cloudchamber.schema import BadInput
+from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
+from cloudchamber.simulators.heavyion.command import heavyion
+from cloudchamber.simulators.heavyion.nuclei import nucleus
+
+app = typer.Typer()
+app.command()(heavyion)
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def lines(*words: str) -> list[str]:
+    result = call(*words, "--random-seed", "1")
+    assert result.exit_code == 0, result.output
+    return result.output.splitlines()
+
+
+def test_columns_are_trentos() -> None:
+    number = r"\d\.\d{10}"
+    pattern = rf"[ \d]\d +\d+\.\d{{10}} +\d+ +{number}e[+-]\d\d( +{number}){{4}}"
+    printed = lines("U", "U", "12")
+    assert len(printed) == 12
+    assert all(re.fullmatch(pattern, line) for line in printed)
+    events = collide(nucleus("U"), nucleus("U"), 12, 1)
+    for i, line in enumerate(printed):
+        # the widths of TRENTo's stream: event, b, npart, mult, e2 ... e5
+        fields = [line[:2], line[2:17], line[17:22], line[22:40], *(line[40 + 14 * k : 54 + 14 * k] for k in range(4))]
+        values = [float(field) for field in fields]
+        assert values[0] == i
+        names = ["impact_parameter", "npart", "multiplicity", *(f"eccentricity{n}" for n in range(2, 6))]
+        assert values[1:] == pytest.approx([events[name][i] for name in names], abs=1e-9)
+
+
+def test_collisions_are_counted_on_request() -> None:
+    assert len(lines("Pb", "Pb", "1", "--ncoll")[0].split()) == 9
+    assert len(lines("p", "Pb")[0].split()) == 8
+    assert len(lines("p", "Pb", "1", "--extended")[0].split()) == 15
+
+
+def test_batches_join() -> None:
+    printed = lines("p", "p", "2500", "--grid-max", "4")
+    assert [int(line.split()[0]) for line in printed] == list(range(2500))
+
+
+def test_options_reach_the_model() -> None:
+    printed = lines(
+        "U", "Pb", "3", "-p", "-1", "-k", "2", "-w", "0.6", "-m", "3", "-v", "0.4", "-d", "0.9", "-x", "4.2", "-n", "2",
+        "--b-min", "1", "--b-max", "3", "--grid-max", "9", "--grid-step", "0.3",
+        "--beta2", "0.2", "--gamma", "30", "--radius", "6.7", "--diffuseness", "0.5", "--neutron-radius", "6.8",
+        "--correlation", "miller_spencer",
+    )  # fmt: skip
+    options = CollisionOptions(
+        reduced_thickness=-1, fluctuation=2, nucleon_width=0.6, constituent_number=3, constituent_width=0.4,
+        cross_section=4.2, normalization=2, b_min=1, b_max=3, grid_max=9, grid_step=0.3,
+    )  # fmt: skip
+    a, b = (
+        nucleus(
+            name, beta2=0.2, gamma=np.radians(30), radius=6.7, diffuseness=0.5, neutron_radius=6.8,
+            minimum_distance=0.9, correlation="miller_spencer",
+        )
+        for name in ("U", "Pb")
+    )  # fmt: skip
+    events = collide(a, b, 3, 1, options)
+    assert [float(line.split()[3]) for line in printed] == pytest.approx(list(events["multiplicity"]), rel=1e-9)
+
+
+def test_hdf5_has_trentos_layout(tmp_path: Path) -> None:
+    path = tmp_path / "events.h5"
+    assert lines("Pb", "Pb", "3", "-q", "-o", str(path), "--ncoll") == []
+    events = collide(nucleus("Pb"), nucleus("Pb"), 3, 1, CollisionOptions(ncoll=True), profiles=True)
+    with h5py.File(path) as file:
+        assert sorted(file) == ["event_0", "event_1", "event_2"]
+        for i in range(3):
+            data = file[f"event_{i}"]
+            assert np.array_equal(data[()], events["entropy_profile"][i])
+            assert data.attrs["b"] == events["impact_parameter"][i]
+            assert {"npart", "ncoll", "mult", "e2", "e3", "e4", "e5", "psi2", "area"} <= set(data.attrs)
+    assert [one.name for one in tmp_path.iterdir()] == ["events.h5"]
+    with pytest.raises(BadInput, match="will not overwrite"):
+        call("Pb", "Pb", "-o", str(path)).exception and raise_of("Pb", "Pb", "-o", str(path))
+
+
+def raise_of(*words: str) -> None:
+    error = call(*words).exception
+    assert error is not None
+    raise error
+
+
+def test_text_files_have_trentos_layout(tmp_path: Path) -> None:
+    directory = tmp_path / "events"
+    lines("p", "Pb", "11", "-q", "-o", str(directory), "--grid-max", "4")
+    assert len(list(directory.iterdir())) == 11
+    text = (directory / "03.dat").read_text().splitlines()
+    assert text[0] == "# event 3"
+    assert [line.split()[1] for line in text[1:8]] == ["b", "npart", "mult", "e2", "e3", "e4", "e5"]
+    grid = np.loadtxt(directory / "03.dat")
+    assert grid.shape == (40, 40)
+    assert grid.sum() * 0.04 == pytest.approx(float(text[3].split()[-1]), rel=1e-6)
+    with pytest.raises(BadInput, match="must be empty"):
+        raise_of("p", "Pb", "-o", str(directory))
+
+
+def test_failed_output_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        raise_of("Pb", "Pb", "-q", "-o", str(tmp_path / "x.h5"), "--b-min", "24", "--b-max", "30")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(BadInput, match="cannot write"):
+        raise_of("Pb", "Pb", "-q", "-o", str(tmp_path / "no" / "x.h5"))
+
+
+def test_configuration_files_merge_and_the_command_line_wins(tmp_path: Path) -> None:
+    common, own = tmp_path / "common.conf", tmp_path / "own.conf"
+    common.write_text("# comment\nreduced-thickness = 0.5\nfluctuation = 3  # wide\n\n")
+    own.write_text("projectile = p\nprojectile = Pb\nnumber-events = 4\nfluctuation = 9\ngrid-max = 5\nncoll = true\n")
+    printed = lines("-c", str(common), "-c", str(own), "--grid-max", "4")
+    options = CollisionOptions(reduced_thickness=0.5, fluctuation=3, grid_max=4, ncoll=True)
+    events = collide(nucleus("p"), nucleus("Pb"), 4, 1, options)
+    assert [float(line.split()[4]) for line in printed] == pytest.approx(list(events["multiplicity"]), rel=1e-9)
+
+
+def test_nuclei_from_files(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", np.random.default_rng(1).normal(0, 2, (20, 12, 3)))
+    assert len(lines(str(tmp_path / "mine.npz"), "Pb", "5")) == 5
+
+
+def test_citation() -> None:
+    assert "1412.4708" in call("--bibtex").output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("Pbb", "Pb"), "did you mean 'Pb'"),
+        (("Pb", "Pb", "0"), "need at least 1"),
+        (("U", "U", "--beta2", "9"), "negative"),
+        (("p", "p", "--beta2", "0.1"), "neither p nor p"),
+        (("Pb", "Pb", "--grid-max", "2"), "grid too small"),
+        (("Pb", "Pb", "--correlation", "miller"), "did you mean 'miller_spencer'"),
+        (("Pb", "Pb", "-c", "none.conf"), "not found"),
+        (("none.h5", "Pb"), "no such file"),
+        (("Pb", "Pb", "-w", "-1"), "greater than 0"),
+    ],
+)
+def test_bad_input_is_one_clear_line(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        raise_of(*words)
+
+
+def test_bad_configuration_files(tmp_path: Path) -> None:
+    path = tmp_path / "bad.conf"
+    for text, message in (("grid-mxx = 3", "did you mean 'grid-max'"), ("just words", "key = value")):
+        path.write_text(text)
+        with pytest.raises(BadInput, match=message):
+            raise_of("Pb", "Pb", "-c", str(path))
