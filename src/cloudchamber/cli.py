@@ -247,7 +247,7 @@ def value_and_error(row: Row | None) -> str:
 
 def print_metrics(runs: list[Path]) -> None:
     """A table a metric of the test sample: predictors down, targets across, and the runs if there are several."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from cloudchamber.run import read_metrics
 
@@ -256,15 +256,14 @@ def print_metrics(runs: list[Path]) -> None:
     for metric in dict.fromkeys(row["metric"] for _, row in test):
         rows = [(run, row) for run, row in test if row["metric"] == metric]
         targets = list(dict.fromkeys(row["target"] for _, row in rows))
-        table = Table("run", metric, *targets, box=None, pad_edge=False)
+        headers = [metric, *targets] if len(contents) == 1 else ["run", metric, *targets]
+        table = Table(*(Column(header, no_wrap=True) for header in headers), box=None, pad_edge=False)
         for run, metrics in contents.items():
-            label = f"{metrics['study']} {metrics['preset']} s{metrics['seed']}"
+            label = [f"{metrics['study']} {metrics['preset']} s{metrics['seed']}"][: len(contents) - 1]
             for predictor in dict.fromkeys(row["predictor"] for where, row in rows if where == run):
                 cells = {r["target"]: r for where, r in rows if where == run and r["predictor"] == predictor}
                 found = [cells.get(target) for target in targets]
-                table.add_row(label, predictor, *map(value_and_error, found))
-        if len(contents) == 1:
-            table.columns.pop(0)
+                table.add_row(*label, predictor, *map(value_and_error, found))
         console().print(table)
         print()
 

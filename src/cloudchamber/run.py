@@ -168,7 +168,8 @@ def new_run(
     packages = ("numpy", "numba", "scipy", "torch", "lightning", "scikit-learn", "distributed", "h5py")
     record = {
         "study": study.name, "title": study.title, "question": study.question, "reference": study.reference,
-        "source": source, "preset": preset, "seed": seed, "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
+        "source": source, "preset": preset, "seed": seed,
+        "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
         "python": platform.python_version(), "packages": {name: version(name) for name in packages},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(["cloudchamber", *sys.argv[1:]]),

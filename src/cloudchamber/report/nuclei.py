@@ -593,8 +593,8 @@ def degeneracy_section(found: Found, gallery: Mapping[str, Values]) -> Section |
             picture(
                 "degeneracy_with_statistics",
                 drawings.degeneracy_with_statistics(events, value, error),
-                "R² of signed β₂ by ridge regression against the number of events in an image, with and without the size"
-                " channel. Below the dashed line the sign counts as unreadable.",
+                "R² of signed β₂ by ridge regression against the number of events in an image, with and without size."
+                " Below the dashed line the sign counts as unreadable.",
                 "Two curves of R squared of the signed deformation against the number of events in an image.",
             ),
         )

@@ -513,8 +513,8 @@ def _probe_records(config: NuclearShapeConfig) -> int:
 
 
 SMALL = NuclearShapeConfig(batch_size=16, learning_rate=4e-3, weight_decay=0.05, resampled_fraction=0.5)
-"""Settings for narrow networks and some hundred shapes. With a tenth of the publication's events, networks learn a shape's
-statistical noise by heart from images of 90 % of its events; images of 50 % keep them from it."""
+"""Settings for narrow networks and some hundred shapes. With a tenth of the publication's events, networks learn the
+statistical noise of a shape by heart from images of 90 % of its events; images of 50 % keep them from it."""
 TINY = SMALL.changed(
     {"beta2_points": 11, "beta4_points": 4, "events": 600, "width": 2, "members": 2, "ablation_members": 1, "epochs": 2}
 )
