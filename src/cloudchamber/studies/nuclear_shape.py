@@ -520,13 +520,13 @@ TINY = SMALL.changed(
 )
 QUICK = SMALL.changed(
     {
-        "beta2_points": 21,
+        "beta2_points": 31,
         "beta4_points": 11,
-        "events": 4000,
+        "events": 3000,
         "width": 4,
         "members": 2,
-        "ablation_members": 1,
-        "epochs": 25,
+        "ablation_members": 2,
+        "epochs": 30,
     }
 )
 STANDARD = SMALL.changed(

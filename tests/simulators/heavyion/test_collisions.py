@@ -90,20 +90,20 @@ def test_proton_proton_cross_section_is_the_given_one() -> None:
     assert abs(b.mean() - np.trapezoid(grid**2 * hit, grid) / np.trapezoid(grid * hit, grid)) < 5 * b.std() / 223
 
 
-def direct(nucleons: dict[str, NDArray[np.float64]], seed_free: CollisionOptions) -> tuple[float, float]:
+def direct(nucleons: dict[str, NDArray[np.float64]], options: CollisionOptions) -> tuple[float, float]:
     """Multiplicity and eccentricity 2 at fixed unit weights by plain numpy: every cell, every participant."""
-    step = seed_free.grid_step
-    cells = math.ceil(2 * seed_free.grid_max / step)
+    step = options.grid_step
+    cells = math.ceil(2 * options.grid_max / step)
     centre = (np.arange(cells) + 0.5) * step - cells * step / 2
     thickness = []
     for side in "ab":
         hit = nucleons[f"participant_{side}"]
         x, y = nucleons[f"x_{side}"][hit], nucleons[f"y_{side}"][hit]
         d2 = (centre[None, None, :] - x[:, None, None]) ** 2 + (centre[None, :, None] - y[:, None, None]) ** 2
-        w = seed_free.nucleon_width
+        w = options.nucleon_width
         profile = np.where(d2 < 25 * w * w, np.exp(-d2 / (2 * w * w)), 0) / (2 * math.pi * w * w)
         thickness.append(profile.sum(axis=0))
-    p = seed_free.reduced_thickness
+    p = options.reduced_thickness
     a, b = thickness
     with np.errstate(divide="ignore"):
         reduced = np.sqrt(a * b) if p == 0 else ((a**p + b**p) / 2) ** (1 / p)
@@ -199,7 +199,7 @@ def test_common_random_numbers_correlate_shapes_and_stay_unbiased() -> None:
     ru, zr = nucleus("Ru"), nucleus("Zr")
     common = collide_common([(ru, ru), (zr, zr)], 4000, 1)
     both = common[0]["collided"] & common[1]["collided"]
-    assert 0.95 < both.mean() <= 1
+    assert 0.9 < both.mean() <= 1
     assert np.array_equal(common[0]["impact_parameter"][both], common[1]["impact_parameter"][both])
     correlation = [np.corrcoef(common[0][n][both], common[1][n][both])[0, 1] for n in ("multiplicity", "eccentricity2")]
     assert correlation[0] > 0.98
@@ -255,9 +255,7 @@ def test_energy_replaces_the_cross_section() -> None:
         ({"sqrt_s": 1}, "greater than or equal to 10"),
     ],
 )
-def test_bad_options_are_refused_in_one_line(
-    options: dict[str, float], words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bad_options_are_refused_in_one_line(options: dict[str, float], words: str) -> None:
     lead = nucleus("Pb")
     with pytest.raises(BadInput, match=words) as caught:
         collide(lead, lead, 2, 1, CollisionOptions().changed(options))
