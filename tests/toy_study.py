@@ -1,7 +1,7 @@
 """A study that takes no time: how wide is a Gaussian, from the numbers drawn from it. Tests load it by its path.
 
-``TOY_JOURNAL`` names a file to which a chunk writes when it starts and ends; ``TOY_GATE`` a file without which chunks from
-record 24 on do not end.
+``TOY_JOURNAL`` names a file to which a chunk writes when it starts and ends; ``TOY_GATE`` a file without which chunks
+from record 24 on do not end.
 """
 
 from __future__ import annotations

@@ -234,7 +234,9 @@ def degeneracy_with_statistics(events: Values, value: Values, error: Values) -> 
     axes.axhline(0.2, color=GREY, linestyle="--", linewidth=1)
     axes.text(events[0], 0.21, "degenerate below", color=INK, fontsize=7.5, va="bottom")
     axes.set(xscale="log", xlabel="events in an image", ylabel=r"$R^2$ of signed $\beta_2$", ylim=(-0.1, 1.05))
-    axes.legend(loc="lower right")
+    axes.set_xticks(events, [f"{number:,}" for number in events])
+    axes.minorticks_off()
+    drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return drawing
 
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import exp1, ndtri
 
 from cloudchamber.schema import BadInput
 
@@ -51,9 +49,11 @@ def sampling_width(nucleon_width: float, constituent_width: float, constituents:
 def opacity(cross_section: float, nucleon_width: float, constituent_width: float, constituents: int) -> float:
     """The partonic cross section sigma_p that gives a nucleon pair the inelastic cross section sigma_NN.
 
-    One constituent: ``c + E1(y) - E1(y e^-c) = sigma_NN / (4 pi w^2)``, c = 9, y = sigma_p / (4 pi w^2), exactly.
-    More: the mean over constituent positions is a deterministic quasi Monte Carlo sum (Sobol), with sigma_NN of the
-    result good to 1e-3. As in TRENTo, this mean is over positions that are NOT recentred on the nucleon.
+    One constituent: ``c + E1(y) - E1(y e^-c) = sigma_NN / (4 pi w^2)``, c = 9, y = sigma_p / (4 pi w^2), with E1 the
+    exponential integral; the left side is ``integral of 1 - exp(-y e^-t) over t in [0, c]``, t = d^2 / 4 w^2, a smooth
+    function that a Gauss-Legendre rule integrates to machine precision. More constituents: the mean over their
+    positions is a deterministic quasi Monte Carlo sum (Sobol), with sigma_NN of the result good to 1e-3. As in TRENTo,
+    this mean is over positions that are NOT recentred on the nucleon (a difference below 0.5 % of sigma_NN).
 
     Args:
         cross_section: sigma_NN [fm^2].
@@ -67,20 +67,16 @@ def opacity(cross_section: float, nucleon_width: float, constituent_width: float
         BadInput: no opacity gives such a cross section to so narrow a nucleon.
     """
     spread = sampling_width(nucleon_width, constituent_width, constituents)
-    area = 4 * math.pi * constituent_width**2
     if spread == 0.0:
+        nodes, weights = np.polynomial.legendre.leggauss(64)
         cut = MAX_IMPACT_WIDTHS**2 / 4
-
-        def excess(log_y: float) -> float:
-            y = math.exp(log_y)
-            return float(cut + exp1(y) - exp1(y * math.exp(-cut))) - cross_section / area
+        overlap = np.exp(-cut * (nodes[None, :] + 1) / 2)
+        areas = 4 * math.pi * constituent_width**2 * cut * weights / 2
     else:
-        impact, weight, overlap = _overlaps(nucleon_width, constituent_width, constituents, spread)
-        overlap = overlap / constituents**2
+        areas, overlap = _overlaps(nucleon_width, constituent_width, constituents, spread)
 
-        def excess(log_y: float) -> float:
-            hit = -np.expm1(-math.exp(log_y) * overlap).mean(axis=0)
-            return float((2 * math.pi * impact * weight * hit).sum()) - cross_section
+    def excess(log_y: float) -> float:
+        return float(-np.expm1(-math.exp(log_y) * overlap).mean(axis=0) @ areas) - cross_section
 
     low, high = -10.0, 20.0
     if excess(low) > 0 or excess(high) < 0:
@@ -89,14 +85,18 @@ def opacity(cross_section: float, nucleon_width: float, constituent_width: float
             " (range of a pair: 6 widths): check widths and cross section",
             status=2,
         )
-    return math.exp(float(brentq(excess, low, high, xtol=1e-13, rtol=1e-13))) * area
+    while high - low > 1e-14 * max(abs(low), abs(high)) and low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if excess(middle) < 0 else (low, middle)
+    return math.exp(low) * 4 * math.pi * constituent_width**2
 
 
 def _overlaps(
     nucleon_width: float, constituent_width: float, constituents: int, spread: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Impact parameters and weights of a Gauss-Legendre rule, and the overlap sums (sample, impact)."""
-    from scipy.stats import qmc  # slow to import, and only needed for constituents
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Areas of rings of impact parameter (Gauss-Legendre, fm^2), and the overlap sums over m^2 (sample, ring)."""
+    # Slow to import, and only needed for constituents.
+    from scipy.special import ndtri
+    from scipy.stats import qmc
 
     nodes, weights = np.polynomial.legendre.leggauss(32)
     reach = MAX_IMPACT_WIDTHS * nucleon_width
@@ -104,7 +104,8 @@ def _overlaps(
     cube = qmc.Sobol(4 * constituents, scramble=True, rng=np.random.default_rng(1)).random_base2(power)
     positions = spread * ndtri(np.clip(cube, 1e-12, 1 - 1e-12)).reshape(-1, 2, constituents, 2)
     impact = reach * (nodes + 1) / 2
-    return impact, reach * weights / 2, _overlap_sums(positions, impact, 0.25 / constituent_width**2)
+    sums = _overlap_sums(positions, impact, 0.25 / constituent_width**2)
+    return math.pi * reach * impact * weights, sums / constituents**2
 
 
 @njit(cache=True, nogil=True, fastmath=True)

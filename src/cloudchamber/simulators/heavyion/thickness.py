@@ -106,16 +106,15 @@ def deposit(
             distance[k] = (start + k - half - dx) ** 2
     base = ix - half + m.margin
     first, last = max(iy - half, 0), min(iy + half, m.cells - 1)
-    for row in range(first, last + 1):
-        limit = m.radius2 - (row - iy - dy) ** 2
-        if limit > 0.0:
+    for start in range(0, m.span, BLOCK):
+        profile, distance = gx[start : start + BLOCK], dx2[start : start + BLOCK]
+        for row in range(first, last + 1):
+            limit = m.radius2 - (row - iy - dy) ** 2
             scale = gy[row - iy + half]
-            for start in range(0, m.span, BLOCK):
-                cells = grid[row, base + start : base + start + BLOCK]
-                profile, distance = gx[start : start + BLOCK], dx2[start : start + BLOCK]
-                # The round cut as an arithmetic mask: a branch would keep the loop from being vectorised.
-                for k in range(BLOCK):
-                    cells[k] += scale * profile[k] * min(1.0, max(0.0, (limit - distance[k]) * 1e30))
+            cells = grid[row, base + start : base + start + BLOCK]
+            # The round cut as an arithmetic mask: a branch would keep the loop from being vectorised.
+            for k in range(BLOCK):
+                cells[k] += scale * profile[k] * min(1.0, max(0.0, (limit - distance[k]) * 1e30))
     box[0] = min(box[0], max(ix - half, 0))
     box[1] = max(box[1], min(ix + half, m.cells - 1))
     box[2] = min(box[2], first)
