@@ -203,7 +203,10 @@ def code_hash(study: Study) -> str:
 
 
 def _reached_source(function: Callable[..., Any]) -> str:
-    """The source of a function, and of the functions, classes and constants of its module that it names, in turn."""
+    """The source of a function, and of the functions, classes and values of its module that it names, in turn.
+
+    What it imports is not followed: physics lives in ``simulators/`` or in the study's own file.
+    """
     found: dict[str, str] = {}
     open_ends: list[Any] = [function]
     while open_ends:
@@ -211,12 +214,15 @@ def _reached_source(function: Callable[..., Any]) -> str:
         text = found[one.__qualname__] = inspect.getsource(one)
         module = vars(sys.modules[one.__module__])
         words = {node.id for node in ast.walk(ast.parse(textwrap.dedent(text))) if isinstance(node, ast.Name)}
-        for word in words & module.keys():
+        for word in (words & module.keys()) - found.keys():
             value = module[word]
-            if isinstance(value, int | float | str | tuple):
+            if inspect.isfunction(value) or inspect.isclass(value):
+                if value.__module__ == one.__module__:
+                    open_ends.append(value)
+            elif isinstance(value, np.ndarray):
+                found[word] = hashlib.sha256(value.tobytes()).hexdigest()
+            elif not inspect.ismodule(value) and not inspect.isroutine(value):
                 found[word] = repr(value)
-            elif getattr(value, "__module__", None) == one.__module__ and word not in found:
-                open_ends.append(value)
     return "\n".join(f"{name}: {found[name]}" for name in sorted(found))
 
 

@@ -229,10 +229,8 @@ def samples_of(study: Study, config: Config, records: Records, indices: NDArray[
 
 
 def _light(study: Study, records: Records, indices: NDArray[np.int64]) -> Arrays:
-    """Only the per-record columns (one axis), read in pieces: targets and groups never need the events."""
-    names = [name for name, array in study.schema.items() if len(array.axes.split()) == 1]
-    pieces = [records.read(part) for part in np.array_split(indices, max(len(indices) // 64, 1))]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
+    """Only the columns of one number a record: targets and groups never need the events."""
+    return records.read(indices, [name for name, array in study.schema.items() if len(array.axes.split()) == 1])
 
 
 def splits(study: Study, config: Config, records: Records, seed: int) -> tuple[Samples, Samples, Samples]:
@@ -365,7 +363,7 @@ def travel(run: OpenRun, resources: Resources) -> OpenRun:
         device = choose_device(resources.device)
         with run.timed("simulate"):
             records = simulate_or_read(run, resources)
-            run.note(n_records=len(records), data_hash=getattr(records, "hash", lambda: "own data")(), device=device)
+            run.note(n_records=len(records), data_hash=records.hash(), device=device)
         train, validation, test = splits(study, config, records, seed)
         with run.timed("train"):
             predictors = fitted(run, train, validation, device)

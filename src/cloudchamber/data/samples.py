@@ -25,8 +25,12 @@ class Records(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read(self, indices: NDArray[np.int64]) -> Arrays:
-        """The records ``indices`` (in that order), every array with the record axis first."""
+    def hash(self) -> str:
+        """Changes with the content, and only with it."""
+        ...
+
+    def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
+        """The records ``indices`` (in that order), every array (or those named) with the record axis first."""
         ...
 
 
@@ -39,8 +43,13 @@ class ArrayRecords:
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
 
-    def read(self, indices: NDArray[np.int64]) -> Arrays:
-        return {name: values[indices] for name, values in self.arrays.items()}
+    def hash(self) -> str:
+        from cloudchamber.data.store import checksum
+
+        return checksum(self.arrays)
+
+    def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
+        return {name: self.arrays[name][indices] for name in (self.arrays if names is None else names)}
 
 
 @dataclass(frozen=True)

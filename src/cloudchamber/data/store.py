@@ -427,14 +427,15 @@ class Dataset:
         found = read_attributes(self.files[0])
         return {key: value for key, value in found.items() if key not in {"chunk", "checksum"}}
 
-    def read(self, indices: NDArray[np.int64]) -> Arrays:
-        """The records ``indices``, in that order (repeats allowed), every column with the record axis first.
+    def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
+        """The records ``indices``, in that order (repeats allowed), every column (or those named), records first.
 
         Raises:
             IndexError: an index below 0 or beyond the end.
             BadInput: a file cannot be read.
         """
-        return {name: self._take(name, np.asarray(indices, dtype=np.int64)) for name in self.schema}
+        rows = np.asarray(indices, dtype=np.int64)
+        return {name: self._take(name, rows) for name in (self.schema if names is None else names)}
 
     def pieces(self, name: str) -> Iterator[NDArray[Any]]:
         """One column from the first record to the last, in pieces of about 1 MB."""

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cloudchamber.data.samples import Inputs, Prediction, Records, Samples
-from cloudchamber.schema import Array, Arrays, Config
+from cloudchamber.schema import Array, Arrays, BadInput, Config
 from cloudchamber.study import Predictor, Probe, Row, Study
 
 if TYPE_CHECKING:
@@ -100,8 +100,11 @@ def simulate(config: NuclearShapeConfig, first: int, count: int, seeds: np.rando
     from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
     from cloudchamber.simulators.heavyion.nuclei import nucleus
 
+    grid = shapes(config)
+    if first + count > len(grid):
+        raise BadInput(f"the grid has only {len(grid)} shapes: ask for fewer, or --set beta2_points and beta4_points")
     options = CollisionOptions(cross_section=config.cross_section, grid_step=config.grid_step)
-    chosen = shapes(config)[first : first + count].astype(np.float32)
+    chosen = grid[first : first + count].astype(np.float32)
     kept = kept_events(config)
     columns: Arrays = {name: np.empty((count, kept), np.float32) for name in ("multiplicity", "v2", "mean_pt")}
     for record, (beta2, beta4) in enumerate(chosen):

@@ -78,7 +78,7 @@ def surface_coefficients(radius: float, beta2: float, beta3: float, beta4: float
     return radius * np.array([1 - y20 + 3 * y40, -3 * y30, 3 * y20 - 30 * y40, 5 * y30, 35 * y40, y22])
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=8)
 def _tables(
     radius: float,
     diffuseness: float,
