@@ -42,7 +42,7 @@ def table(metrics: dict) -> str:
             f"`{metrics['study']}`, preset `{metrics['preset']}`, seed {metrics['seed']}, "
             f"{next(iter(rows.values()))['n']} hold-out shapes (errors: bootstrap over them), {metrics['hardware']}: "
             f"{wall['simulate'] / 60:.0f} min of simulation, {wall['train'] / 60:.0f} min of training. "
-            f"Version {metrics['version']}, {metrics['date']}."
+            f"Version {metrics['version']}, commit {metrics['commit']}, {metrics['date']}."
         ),
     ]
     return "\n".join(lines)

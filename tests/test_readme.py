@@ -15,6 +15,9 @@ def test_the_table_is_made_from_results() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     readme = (ROOT / "README.md").read_text()
+    for path in (ROOT / "results").glob("*.json"):
+        assert f"`{path.stem}`, preset `standard`" in readme
+    assert "| SE-ResNet-34, with size |" in readme
     assert module.filled(readme) == readme, "run python docs/results_table.py"
 
 

@@ -27,12 +27,13 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.data.store import exclusive, new_file, open_file, reading, replacing
+from cloudchamber.data.store import exclusive, is_sealed, new_file, open_file, reading, replacing
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
 from cloudchamber.study import Predictor, Row, Study, load_study
 
@@ -191,8 +192,15 @@ def open_run(path: Path) -> OpenRun:
         raise BadInput(f"{path} is not a run directory (no run.json and config.json){hint}", status=2) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: run.json or config.json cannot be read ({error}): start a new run") from None
+    if not isinstance(record, dict) or not {"source", "seed", "data", "wall_s"} <= record.keys():
+        raise BadInput(f"{path / 'run.json'} is not the record of a run: start a new run")
     study = load_study(record["source"])
-    config = type(study.preset(next(iter(study.presets)))).model_validate(values)
+    try:
+        config = type(study.preset(next(iter(study.presets)))).model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        raise BadInput(f"{path / 'config.json'}: {where}: {first['msg']}: restore it or start a new run") from None
     return OpenRun(path, study, record["source"], config, record)
 
 
@@ -205,14 +213,16 @@ def working(run: OpenRun) -> Iterator[None]:
         log.addHandler(handler)
         if log.level == logging.NOTSET:  # not called from the command line: log.txt is kept all the same
             log.setLevel(logging.INFO)
-        write_text(run.path / "STATUS", "running\n")
+        status = run.path / "STATUS"
+        whole = status.exists() and status.read_text() == "finished\n"
+        write_text(status, "running\n")
         try:
             yield
-            write_text(run.path / "STATUS", "finished\n")
+            write_text(status, "finished\n")
         except BaseException as error:
             reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
             log.error("failed: %s", " ".join(reason.split()))
-            write_text(run.path / "STATUS", f"failed: {' '.join(reason.split())}\n")
+            write_text(status, "finished\n" if whole else f"failed: {' '.join(reason.split())}\n")
             raise
         finally:
             log.removeHandler(handler)
@@ -363,7 +373,8 @@ def travel(run: OpenRun, resources: Resources) -> OpenRun:
         device = choose_device(resources.device)
         with run.timed("simulate"):
             records = simulate_or_read(run, resources)
-            run.note(n_records=len(records), data_hash=records.hash(), device=device)
+            same_data(run, records)
+            run.note(device=device)
         train, validation, test = splits(study, config, records, seed)
         with run.timed("train"):
             predictors = fitted(run, train, validation, device)
@@ -384,6 +395,21 @@ def travel(run: OpenRun, resources: Resources) -> OpenRun:
         write_metrics(run, rows, predictors)
         write_report(run)
     return run
+
+
+def same_data(run: OpenRun, records: Records) -> None:
+    """Note which data the run has, or refuse others than it began with: its splits and fits belong to those.
+
+    Raises:
+        BadInput: the data changed since the run began.
+    """
+    found = records.hash()
+    if run.record.setdefault("data_hash", found) != found:
+        raise BadInput(
+            f"{run.path}: its data have changed since it began (other simulators, another version of the study, or an "
+            "edited --data file), so its fits do not belong to them: start a new run"
+        )
+    run.note(n_records=len(records))
 
 
 def simulate_or_read(run: OpenRun, resources: Resources) -> Records:
@@ -480,17 +506,23 @@ def own_samples(study: Study, config: Config, data: Path, mapping: Mapping[str, 
     finished inputs in a column of the inputs' name (images with the study's bins).
     """
     lengths = study.lengths(config)
+    is_sealed(data)  # refuses an altered file of ours before HDF5 sees it
     if h5py.is_hdf5(data) and (mapping or {}).get(study.input_name, study.input_name) in _hdf5_columns(data):
         finished = read_own(data, {study.input_name: study.input}, study.input_lengths(config), mapping)
         return _without_truth(study, finished, lambda arrays, _: arrays[study.input_name].astype(np.float32)), False
     observed = {name: array for name, array in study.schema.items() if len(array.axes.split()) > 1}
     known = {column: place for column, place in (mapping or {}).items() if column in observed}
     records = read_own(data, observed, lengths, known)
-    try:
-        whole = read_own(data, study.schema, lengths, mapping)
-    except BadInput as error:
-        log.info("predictions only, no scores: %s", error)
-        return _without_truth(study, records, partial(study.inputs, config)), False
+    truth = {name: array for name, array in study.schema.items() if name not in observed}
+    if not mapping or not truth.keys() & mapping.keys():
+        try:
+            read_own(data, truth, lengths, None)
+        except BadInput as error:
+            if ": no column " not in str(error):
+                raise
+            log.info("predictions only, no scores: %s", error)
+            return _without_truth(study, records, partial(study.inputs, config)), False
+    whole = read_own(data, study.schema, lengths, mapping)
     return samples_of(study, config, whole, np.arange(len(whole), dtype=np.int64)), True
 
 
@@ -513,9 +545,12 @@ def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
             status=2,
         )
     names = [method] if method is not None else list(run.study.explanations)
+    if not (path / "metrics.json").exists():
+        raise BadInput(f"{path} is not finished; finish it with `cloudchamber run --resume {path}`")
     with working(run):
         predictors = restored(run, choose_device(resources.device))
         records = simulate_or_read(run, resources)
+        same_data(run, records)
         _, _, test = splits(run.study, run.config, records, run.seed)
         for name in names:
             explain_one(run, name, predictors, test)

@@ -50,7 +50,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """A validated copy with some fields changed (``--set key=value``; strings are coerced).
+        """A validated copy with some fields changed (``--set key=value``; strings are coerced, "none" is None).
 
         Raises:
             BadInput: unknown key (with did-you-mean), or a value out of its bounds; status 2.
@@ -59,7 +59,8 @@ class Config(BaseModel):
             if key not in type(self).model_fields:
                 raise BadInput(f"unknown setting {key!r}{did_you_mean(key, type(self).model_fields)}", status=2)
         try:
-            return type(self).model_validate(self.model_dump() | dict(changes))
+            given = {key: None if value == "none" else value for key, value in changes.items()}
+            return type(self).model_validate(self.model_dump() | given)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "configuration"

@@ -169,7 +169,10 @@ def load_study(name: str) -> Study:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise BadInput(f"{path} cannot be imported: {type(error).__name__}: {error}", status=2) from error
     else:
         known = study_names()
         if name not in known:

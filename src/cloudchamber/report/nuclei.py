@@ -567,10 +567,10 @@ def degeneracy_section(found: Found, gallery: Mapping[str, Values]) -> Section |
         answer = (
             f"Signed R² of the image alone is {said(network)}; the degeneracy of the publication means less than 0.2. "
         )
-        if not network.error <= 0.1:
-            answer += "With so large an error nothing follows."
-        elif network.value < 0.2:
+        if network.value < 0.2 and network.error <= 0.1:
             answer += "So the degeneracy is seen here too."
+        elif not network.value - 2 * network.error > 0.2:
+            answer += "With so large an error nothing follows."
         else:
             answer += (
                 "So it is <b>not</b> complete here: the images of +β₂ and −β₂ are similar, not equal, and enough events"

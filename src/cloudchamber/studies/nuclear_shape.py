@@ -133,17 +133,23 @@ def simulate(config: NuclearShapeConfig, first: int, count: int, seeds: np.rando
 def mean_pt_fluctuation(multiplicity: NDArray[np.float32], mean_pt: NDArray[np.float32]) -> NDArray[np.float32]:
     """[pT] of each event over its shape's quadratic trend with multiplicity, minus one; both (shape, event)."""
     powers = multiplicity[..., None].astype(np.float64) ** np.arange(3)  # (shape, event, 3)
+    if multiplicity.shape[1] < LEAST_EVENTS:
+        raise BadInput(f"{multiplicity.shape[1]} events a shape: an image needs at least {LEAST_EVENTS}")
     transposed = powers.transpose(0, 2, 1)
-    coefficients = np.linalg.solve(transposed @ powers, transposed @ mean_pt[..., None].astype(np.float64))
+    coefficients = np.linalg.pinv(transposed @ powers) @ (transposed @ mean_pt[..., None].astype(np.float64))
     return (mean_pt / (powers @ coefficients)[..., 0] - 1).astype(np.float32)
 
 
+LEAST_EVENTS = 100
+"""Fewer events make no image."""
 MEAN_PT_SPREAD = 0.05
 """Typical standard deviation of the [pT] fluctuation at fixed multiplicity: the unit of the second channel."""
 
 
 def images(config: NuclearShapeConfig, records: Arrays, rng: np.random.Generator | None) -> Inputs:
-    """The two-channel images (shape, 2, v2_bin, multiplicity_bin) of records; with ``rng`` of a random 90 % of events.
+    """The two-channel images (shape, 2, v2_bin, multiplicity_bin) of records; with ``rng`` of a random part of events.
+
+    The part is ``resampled_fraction``.
 
     Channel 0: density of events, mean 1. Channel 1: sum over the pixel's events of the [pT] fluctuation in units of
     its spread, over the root of the pixel's count: a significance, scaled to one event a pixel on average.
@@ -390,7 +396,7 @@ def sanity(
     columns: dict[str, list[NDArray[np.float64] | float]] = {}
     for explanation in EXPLANATIONS.values():
         similarity = randomization_similarity(explanation, function, chosen, seed=int(rng.integers(2**31)))
-        importance = explanation(function, chosen)
+        importance = np.abs(explanation(function, chosen))  # evidence for less counts like evidence for more
         found: dict[str, NDArray[np.float64] | float] = {
             "similarity": float(similarity.correlation[-1]),
             "similarity_error": float(similarity.error[-1]),
@@ -419,7 +425,9 @@ def sanity(
 
 def gallery(config: NuclearShapeConfig, records: Records) -> Arrays:
     """Images of five shapes from oblate to prolate, two collisions, and how the degeneracy fades with statistics."""
-    known = shapes(config)[: len(records)]
+    everything = np.arange(len(records), dtype=np.int64)
+    truth = records.read(everything, ["beta2", "beta4"])
+    known = np.stack([truth["beta2"], truth["beta4"]], axis=1)
     wanted = [(fraction * config.beta2_max, 0.0) for fraction in (-1.0, -0.5, 0.0, 0.5, 1.0)]
     near = np.array([np.hypot(*(known - np.array(one)).T).argmin() for one in wanted])
     arrays = records.read(near)
@@ -470,7 +478,7 @@ def degeneracy_with_statistics(config: NuclearShapeConfig, records: Records) -> 
 
     from cloudchamber.metrics.regression import r2
 
-    kept = kept_events(config)
+    kept = records.read(np.zeros(1, np.int64), ["v2"])["v2"].shape[1]
     sizes = [size for size in (250, 500, 1000, 2000, 4000, 8000, 16000, 32000) if size < kept] + [kept]
     features: dict[tuple[int, int], list[NDArray[np.float64]]] = {}
     beta2 = []
@@ -486,7 +494,7 @@ def degeneracy_with_statistics(config: NuclearShapeConfig, records: Records) -> 
     value, error = np.zeros((2, len(sizes))), np.zeros((2, len(sizes)))
     for (row, column), parts in features.items():
         model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 4, 15)))
-        folds = KFold(10, shuffle=True, random_state=0)
+        folds = KFold(min(10, len(truth)), shuffle=True, random_state=0)
         said = cross_val_predict(model, np.concatenate(parts), truth, cv=folds)
         one = r2(truth, said, np.random.default_rng(0))
         value[row, column], error[row, column] = one.value, one.error
@@ -504,15 +512,16 @@ def sections(config: NuclearShapeConfig, run: Path) -> list[Section]:
 
 
 def _with_surface(config: NuclearShapeConfig) -> NuclearShapeConfig:
-    return config.changed({"radius": 6.86, "diffuseness": 0.42})
+    return config.changed({"nucleus": "U", "radius": 6.86, "diffuseness": 0.42})
 
 
 def _with_xenon(config: NuclearShapeConfig) -> NuclearShapeConfig:
-    return config.changed({"nucleus": "Xe"})
+    return config.changed({"nucleus": "Xe", "radius": None, "diffuseness": None})
 
 
 def _probe_records(config: NuclearShapeConfig) -> int:
-    return max(config.beta2_points * config.beta4_points // 10, 8)
+    shapes = config.beta2_points * config.beta4_points
+    return min(max(shapes // 10, 8), shapes)
 
 
 SMALL = NuclearShapeConfig(batch_size=16, learning_rate=4e-3, weight_decay=0.05, resampled_fraction=0.5)
@@ -566,7 +575,15 @@ study = Study(
     records=lambda config: config.beta2_points * config.beta4_points,
     records_per_chunk=4,
     simulate=simulate,
-    learning_settings=("resampled_fraction", "width", "members", "ablation_members", *TRAINING),
+    learning_settings=(
+        "resampled_fraction",
+        "width",
+        "members",
+        "ablation_members",
+        "v2_max",
+        "multiplicity_max",
+        *TRAINING,
+    ),
     input_name="image",
     input=Array("shape channel v2_bin multiplicity_bin", "", "density of events; significance of the [pT] fluctuation"),
     input_lengths=lambda config: {"channel": 2, "v2_bin": PIXELS, "multiplicity_bin": PIXELS},

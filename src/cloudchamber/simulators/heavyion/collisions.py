@@ -1,7 +1,7 @@
 """Initial states of heavy-ion collisions: the TRENTo model with nuclei of any shape.
 
-Model: J. S. Moreland, J. E. Bernhard, S. A. Bass, arXiv:1412.4708 (eqs. 1-8), with the semantics and defaults of the
-authors' program TRENTo 2.0; nucleon constituents as in arXiv:1808.02106 (eqs. 9-14). Lengths in fm, cross sections in
+Model: J. S. Moreland, J. E. Bernhard, S. A. Bass, arXiv:1412.4708, with the semantics and defaults of the
+authors' program TRENTo 2.0; nucleon constituents as in arXiv:1808.02106. Lengths in fm, cross sections in
 fm^2, angles in rad; the impact parameter points along x; profiles are ``[event, iy, ix]``: the second axis is y.
 
 An event is a pure function of seed and event number (``randomness``): batches can be split anywhere, and nuclei of
@@ -28,6 +28,8 @@ from .sampling import sampler
 from .thickness import Mesh, mesh
 
 MAX_CELLS_PER_AXIS = 4000
+UNINTERRUPTED = 2000
+"""Events in one call of compiled code."""
 
 
 class CollisionOptions(Config):
@@ -250,17 +252,20 @@ class _Run:
     ) -> None:
         """Simulate into ``out`` (event, column) and ``profiles``."""
         o = self.options
-        complete = simulate(
-            seed % 2**63, first, count, self.sampler_a, self.sampler_b, self.geometry, self.forces, self.mesh,
-            o.fluctuation, o.reduced_thickness, o.normalization, o.ncoll,
-            self.side_a, self.side_b, np.zeros_like(self.side_a.grid), out, profiles,
-        )  # fmt: skip
-        if not complete:
-            raise BadInput(
-                f"no collision of {self.names} in {MAX_TRIALS} trials with b from {self.geometry.b_min:g} to"
-                f" {self.geometry.b_max:g} fm: lower b_min",
-                status=2,
-            )
+        reduced = np.zeros_like(self.side_a.grid)
+        for start in range(0, count, UNINTERRUPTED):  # compiled code does not hear Ctrl-C
+            end = min(start + UNINTERRUPTED, count)
+            complete = simulate(
+                seed % 2**63, first + start, end - start, self.sampler_a, self.sampler_b, self.geometry, self.forces,
+                self.mesh, o.fluctuation, o.reduced_thickness, o.normalization, o.ncoll,
+                self.side_a, self.side_b, reduced, out[start:end], profiles[start:end],
+            )  # fmt: skip
+            if not complete:
+                raise BadInput(
+                    f"no collision of {self.names} in {MAX_TRIALS} trials with b from {self.geometry.b_min:g} to"
+                    f" {self.geometry.b_max:g} fm: lower b_min",
+                    status=2,
+                )
 
 
 def _check_grid(a: Nucleus, b: Nucleus, options: CollisionOptions) -> None:

@@ -1,6 +1,6 @@
 """The opacity of a nucleon pair from the inelastic nucleon-nucleon cross section.
 
-Model: TRENTo (arXiv:1412.4708 eqs. 4-7; constituents arXiv:1808.02106 eqs. 9-14). A pair at transverse distance d
+Model: TRENTo (arXiv:1412.4708; constituents arXiv:1808.02106). A pair at transverse distance d
 collides with ``1 - exp(-sigma_p T(d))``, where T is the overlap of the two nucleons' thickness; sigma_p follows from
 ``sigma_NN = integral of the probability over d < 6 w``. Cross sections in fm^2 (1 fm^2 = 10 mb), lengths in fm.
 """
@@ -25,7 +25,7 @@ def cross_section_at(sqrt_s: float) -> float:
     """Inelastic nucleon-nucleon cross section at a collision energy.
 
     sigma = 28.84 mb + 0.0456 mb ln^2.374(s / GeV^2), the fit of d'Enterria and Loizides to data from 10 GeV to cosmic
-    rays (C. Loizides, J. Kamin, D. d'Enterria, arXiv:1710.07098, section II), good to about 1 mb.
+    rays (C. Loizides, J. Kamin, D. d'Enterria, arXiv:1710.07098), good to about 1 mb.
 
     Args:
         sqrt_s: energy of the nucleon pair in its centre of mass [GeV], 10 to 1e5.

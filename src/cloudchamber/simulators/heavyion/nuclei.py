@@ -1,6 +1,6 @@
 """Nuclei: Woods-Saxon densities with any shape, light nuclei, tables of the literature, and a user's own.
 
-Surface (arXiv:1906.06429 section 2; triaxial form as in arXiv:2105.05713 eq. 2)::
+Surface (arXiv:1906.06429; triaxial form as in arXiv:2105.05713)::
 
     R(theta, phi) = R0 [1 + beta2 (cos(gamma) Y20 + sin(gamma) Y22) + beta3 Y30 + beta4 Y40]
     rho(r, theta, phi) ~ (1 + w r^2 / R0^2) / (1 + exp((r - R(theta, phi)) / a))

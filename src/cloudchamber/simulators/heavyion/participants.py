@@ -1,9 +1,9 @@
 """Which nucleons take part in a collision, in numba.
 
-Model: every pair at transverse distance d < 6 w collides independently with ``1 - exp(-sigma_p T(d))`` (arXiv:1412.4708
-eqs. 4-6; with constituents arXiv:1808.02106). The random number of a pair depends only on the two nucleons, so that the
-order of the tests is free: a nucleon is tested until its first collision, nearest cells first, and pairs of two
-nucleons that are known to take part are not tested. Transverse lengths in fm.
+Model: every pair at transverse distance d < 6 w collides independently with ``1 - exp(-sigma_p T(d))``
+(arXiv:1412.4708; with constituents arXiv:1808.02106). The random number of a pair depends only on the two nucleons, so
+that the order of the tests is free: a nucleon is tested until its first collision, nearest cells first, and pairs of
+two nucleons that are known to take part are not tested. Transverse lengths in fm.
 """
 
 # mypy: disable-error-code="untyped-decorator"

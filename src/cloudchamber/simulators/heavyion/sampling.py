@@ -1,6 +1,6 @@
 """Nucleon positions of one nucleus, drawn from its density and rotated at random, in numba.
 
-Steps as in TRENTo (arXiv:1412.4708 section II; program TRENTo 2.0): positions in the body frame, a random rotation, no
+Steps as in TRENTo (arXiv:1412.4708; program TRENTo 2.0): positions in the body frame, a random rotation, no
 recentring; with a hard core nucleons are placed by increasing radius and their angles drawn again until no earlier
 nucleon is too near, at most 1000 times. Here the rotation is a uniform one in three dimensions. Lengths in fm.
 """

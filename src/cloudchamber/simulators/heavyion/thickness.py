@@ -1,6 +1,6 @@
 """Thickness of the two nuclei on a grid, reduced thickness, and its moments, in numba.
 
-Model: TRENTo (arXiv:1412.4708 eqs. 1-3, 8): ``T = sum gamma_i / (2 pi w^2) exp(-d^2 / 2 w^2)`` within 5 w,
+Model: TRENTo (arXiv:1412.4708): ``T = sum gamma_i / (2 pi w^2) exp(-d^2 / 2 w^2)`` within 5 w,
 ``T_R = norm [(T_A^p + T_B^p) / 2]^(1/p)``, eccentricities about the centre of mass of T_R. Grids are ``[iy, ix]``; cell
 ix is centred at ``(ix + 1/2) step - N step / 2``. Inside, lengths are in cells.
 """
