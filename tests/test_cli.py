@@ -167,6 +167,63 @@ def test_truncated_and_spoiled_data(muon_run: Path, tmp_path: Path) -> None:
     refused(cloudchamber("evaluate", muon_run, "--data", tmp_path / "cut.h5"), 1, "cut.h5")
 
 
+def test_truth_of_own_data_is_used_or_refused(muon_run: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    times = rng.exponential(2.2, (5, 200)).clip(0, 9.9).astype(np.float32)
+    for name, truth, status in (("good", 2.2, 0), ("nan", np.nan, 1), ("negative", -2.2, 1)):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["time"], file["lifetime"] = times, np.full(5, truth, np.float32)
+        done = cloudchamber("evaluate", muon_run, "--data", tmp_path / f"{name}.h5")
+        assert done.returncode == status, done.stderr
+        if status:
+            refused(done, 1, "lifetime")
+        else:
+            assert "mae" in done.stdout
+
+
+def test_resume_with_other_data_is_refused(tmp_path: Path) -> None:
+    """Fits belong to the data that they were made on: an edited --data file stops the run, and names the way out."""
+    rng = np.random.default_rng(3)
+    data = tmp_path / "mine.h5"
+    for scale in (1.0, 2.0):
+        lifetime = rng.uniform(1, 4, 60).astype(np.float32)
+        with h5py.File(data, "w") as file:
+            file["lifetime"] = lifetime
+            file["time"] = (scale * rng.exponential(lifetime[:, None] / 2, (60, 200))).clip(0, 9.9).astype(np.float32)
+        if scale == 1.0:
+            words = [
+                "run",
+                MUON,
+                "--preset",
+                "tiny",
+                "--set",
+                "decays=200",
+                "--data",
+                data,
+                "--runs",
+                tmp_path / "runs",
+            ]
+            assert cloudchamber(*words).returncode == 0
+            (run,) = (tmp_path / "runs" / "muon-lifetime").iterdir()
+            (run / "STATUS").write_text("running\n")
+    refused(cloudchamber("run", "--resume", run), 1, "data have changed", "start a new run")
+
+
+def test_small_grid_goes_the_whole_road_or_is_refused_at_once(tmp_path: Path) -> None:
+    start = time.monotonic()
+    small = ["--set", "beta2_points=2", "--set", "beta4_points=1", "--workers", "1", "--runs", tmp_path]
+    done = cloudchamber("run", "nuclear-shape", "--preset", "tiny", *small)
+    refused(done, 1, "groups")
+    assert time.monotonic() - start < 60
+    beyond = cloudchamber("simulate", "nuclear-shape", "-n", "45", "-o", tmp_path / "x.h5", "--preset", "tiny")
+    refused(beyond, 1, "44 shapes")
+
+
+def test_study_file_that_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import a_module_that_is_not_there\n")
+    refused(cloudchamber("describe", tmp_path / "mine.py"), 2, "mine.py", "a_module_that_is_not_there")
+
+
 def test_resume_of_a_finished_run_says_so(muon_run: Path) -> None:
     done = cloudchamber("run", "--resume", muon_run)
     assert done.returncode == 0

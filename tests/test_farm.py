@@ -167,11 +167,26 @@ def test_changed_source_is_simulated_again(toy: Study, tmp_path: Path) -> None:
     text = copy.read_text()
     start = text.index("def simulate(")
     body = text.index(":\n", text.index("->", start)) + 2
-    copy.write_text(text[:body] + "    # changed\n" + text[body:])
+    copy.write_text(text[:body] + "    first = int(first)\n" + text[body:])
     after = simulated(load_study(str(copy)), n=8, study_source=str(copy))
     assert before.files != after.files
     assert before.hash() == after.hash()  # the data are the same, only their origin is not
     assert len(farm.code_hash(toy)) == 16
+
+
+def test_code_hash_is_the_same_in_every_process_and_follows_values(tmp_path: Path) -> None:
+    """Sets print in another order in every process; a changed value changes the data."""
+    study = tmp_path / "study.py"
+    text = Path(TOY).read_text().replace("def simulate(", "KINDS = {'a', 'b', 'c', 'd'}\n\n\ndef simulate(", 1)
+    start = text.index("def simulate(")
+    body = text.index(":\n", text.index("->", start)) + 2
+    study.write_text(text[:body] + "    assert KINDS\n" + text[body:])
+    code = "import sys; from cloudchamber import farm, study; print(farm.code_hash(study.load_study(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(study)]
+    hashes = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)}
+    assert len(hashes) == 1
+    study.write_text(study.read_text().replace("'d'}", "'e'}"))
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout not in hashes
 
 
 def test_one_file_with_the_same_bytes(toy: Study, tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ import platform
 import signal
 import sys
 import tempfile
-import textwrap
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -192,7 +191,7 @@ def _absolute(study_source: str) -> str:
 def code_hash(study: Study) -> str:
     """Sixteen hexadecimal digits: they change with the simulators and with what ``simulate`` reaches in its file.
 
-    Editing a study's predictors or figures leaves its data as they are.
+    Editing a study's predictors or figures leaves its data as they are; a new setting does not.
     """
     home = Path(cloudchamber.__file__).parent
     digest = hashlib.sha256(_reached_source(study.simulate).encode())
@@ -207,22 +206,21 @@ def _reached_source(function: Callable[..., Any]) -> str:
 
     What it imports is not followed: physics lives in ``simulators/`` or in the study's own file.
     """
+    module = sys.modules[function.__module__]
+    defined: dict[str, str] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined[node.name] = ast.unparse(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {name.id: ast.unparse(node) for name in targets if isinstance(name, ast.Name)}
     found: dict[str, str] = {}
-    open_ends: list[Any] = [function]
+    open_ends = {function.__name__}
     while open_ends:
-        one = open_ends.pop()
-        text = found[one.__qualname__] = inspect.getsource(one)
-        module = vars(sys.modules[one.__module__])
-        words = {node.id for node in ast.walk(ast.parse(textwrap.dedent(text))) if isinstance(node, ast.Name)}
-        for word in (words & module.keys()) - found.keys():
-            value = module[word]
-            if inspect.isfunction(value) or inspect.isclass(value):
-                if value.__module__ == one.__module__:
-                    open_ends.append(value)
-            elif isinstance(value, np.ndarray):
-                found[word] = hashlib.sha256(value.tobytes()).hexdigest()
-            elif not inspect.ismodule(value) and not inspect.isroutine(value):
-                found[word] = repr(value)
+        word = open_ends.pop()
+        found[word] = defined[word]
+        words = {node.id for node in ast.walk(ast.parse(defined[word])) if isinstance(node, ast.Name)}
+        open_ends |= (words & defined.keys()) - found.keys()
     return "\n".join(f"{name}: {found[name]}" for name in sorted(found))
 
 
