@@ -33,7 +33,7 @@ from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.data.store import exclusive, is_sealed, new_file, open_file, reading, replacing
+from cloudchamber.data.store import exclusive, is_sealed, new_file, open_file, reading, replacing, write_text
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
 from cloudchamber.study import Predictor, Row, Study, load_study
 
@@ -51,12 +51,6 @@ class Resources:
     scheduler: str | None = None
     device: str = "auto"
     progress: Progress | None = None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name, then rename: a reader never sees half a file."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cloudchamber.data.samples import Inputs, Samples
+from cloudchamber.data.store import replacing
 from cloudchamber.schema import Arrays, BadInput
 
 CHUNK = 256
@@ -18,10 +19,8 @@ CHUNK = 256
 def save_arrays(path: Path, arrays: Arrays) -> None:
     """Write ``arrays`` under a temporary name and rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    temporary.replace(path)
 
 
 def load_arrays(path: Path) -> Arrays:

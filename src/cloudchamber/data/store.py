@@ -162,6 +162,12 @@ def replacing(path: Path) -> Iterator[Path]:
             partial.unlink()
 
 
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 text, whole or not at all (see ``replacing``)."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

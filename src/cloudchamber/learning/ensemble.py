@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.data.store import replacing, write_text
 from cloudchamber.learning.gaussian import GaussianModel, MeanFunction
 from cloudchamber.learning.options import Progress, TrainingOptions
 from cloudchamber.metrics.calibration import calibrating_factor
@@ -101,9 +102,7 @@ class DeepEnsemble:
         columns = zip(validation.targets.T, said.mean.T, said.std.T, strict=True)
         self.factor = np.array([calibrating_factor(truth, mean, std) for truth, mean, std in columns])
         text = json.dumps({"std_factor": dict(zip(train.target_names, self.factor.tolist(), strict=True))}, indent=1)
-        temporary = directory / "calibration.json.part"
-        temporary.write_text(text + "\n")
-        temporary.replace(directory / "calibration.json")
+        write_text(directory / "calibration.json", text + "\n")
 
     def restore(self, directory: Path) -> None:
         """Be what ``fit`` left in ``directory``.
@@ -200,7 +199,5 @@ class DeepEnsemble:
             with (directory / f"member-{member}" / "history.csv").open(newline="") as file:
                 header, *lines = csv.reader(file)
             rows += [[str(member), *line] for line in lines]
-        temporary = directory / "history.csv.part"
-        with temporary.open("w", newline="") as file:
+        with replacing(directory / "history.csv") as temporary, temporary.open("w", newline="") as file:
             csv.writer(file).writerows([["member", *header], *rows])
-        temporary.replace(directory / "history.csv")

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cloudchamber.data.samples import Samples
+from cloudchamber.data.store import replacing
 from cloudchamber.learning.gaussian import GaussianModel, beta_nll
 from cloudchamber.learning.options import Progress, TrainingOptions
 
@@ -237,17 +238,14 @@ class History(Callback):
 
 def write_table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
     """Write a CSV file under a temporary name and rename it."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
-    temporary.replace(path)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write a state dictionary (loads with ``weights_only=True``) under a temporary name and rename it."""
-    temporary = path.with_name(path.name + ".part")
-    torch.save({name: value.cpu() for name, value in module.state_dict().items()}, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        torch.save({name: value.cpu() for name, value in module.state_dict().items()}, temporary)
 
 
 def train(

@@ -7,7 +7,6 @@ escaped.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cloudchamber.data.store import write_text
 from cloudchamber.schema import BadInput
 
 
@@ -195,21 +195,11 @@ def write_page(run: Path, sections: list[Section]) -> Path:
     try:
         (run / "figures").mkdir(exist_ok=True)
         for name, figure in named.items():
-            write_whole(run / "figures" / f"{name}.svg", figure.svg)
+            write_text(run / "figures" / f"{name}.svg", figure.svg)
         for stale in (run / "figures").glob("*.svg"):
             if stale.stem not in named:
                 stale.unlink()
-        return write_whole(run / "report.html", page)
+        write_text(run / "report.html", page)
     except OSError as error:
         raise BadInput(f"cannot write the report in {run} ({error.strerror}): make room there") from None
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write to a temporary name beside ``path``, then rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return run / "report.html"
