@@ -532,12 +532,12 @@ TINY = SMALL.changed(
 )
 QUICK = SMALL.changed(
     {
-        "beta2_points": 31,
+        "beta2_points": 27,
         "beta4_points": 11,
         "events": 3000,
         "width": 4,
         "members": 2,
-        "ablation_members": 2,
+        "ablation_members": 1,
         "epochs": 30,
     }
 )

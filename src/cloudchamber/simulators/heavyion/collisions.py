@@ -252,7 +252,7 @@ class _Run:
     ) -> None:
         """Simulate into ``out`` (event, column) and ``profiles``."""
         o = self.options
-        reduced = np.zeros_like(self.side_a.grid)
+        reduced = np.zeros(self.side_a.grid.shape)
         for start in range(0, count, UNINTERRUPTED):  # compiled code does not hear Ctrl-C
             end = min(start + UNINTERRUPTED, count)
             complete = simulate(

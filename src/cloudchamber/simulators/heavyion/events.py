@@ -64,7 +64,7 @@ class Side(NamedTuple):
     extent: Floats
     near: NDArray[np.int64]
     cells: Cells
-    grid: Floats
+    grid: NDArray[np.float32]
     box: NDArray[np.int64]
 
 
@@ -80,7 +80,7 @@ def side(count: int, constituents: int, mesh: Mesh) -> Side:
         extent=np.zeros(count),
         near=np.zeros(count + 1, dtype=np.int64),
         cells=cells(count, (MAX_CELLS + 2) ** 2),
-        grid=np.zeros((mesh.cells, mesh.cells + 2 * mesh.margin)),
+        grid=np.zeros((mesh.cells, mesh.cells + 2 * mesh.margin), dtype=np.float32),
         box=np.array([mesh.cells, -1, mesh.cells, -1], dtype=np.int64),
     )
 
@@ -146,7 +146,9 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
 
 
 @njit(cache=True, nogil=True)
-def _thickness(key: np.uint64, count: int, w: Side, f: Interaction, k: float, m: Mesh, rows: Floats) -> int:
+def _thickness(
+    key: np.uint64, count: int, w: Side, f: Interaction, k: float, m: Mesh, rows: NDArray[np.float32]
+) -> int:
     """Deposit the participants of one nucleus with gamma fluctuations of shape ``k``; their number."""
     clear(w.grid, w.box, m)
     participants = 0
@@ -193,7 +195,7 @@ def simulate(
         False if an event was given up for want of any collision.
     """
     master = rnd.mix(np.uint64(seed) ^ rnd.GOLDEN)
-    rows = np.zeros((3, m.span + 8))
+    rows = np.zeros((3, m.span), dtype=np.float32)
     moment = np.zeros(16)
     box = np.zeros(4, dtype=np.int64)
     fluctuations = np.empty(2, dtype=np.uint64)

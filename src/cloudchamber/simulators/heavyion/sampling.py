@@ -106,18 +106,20 @@ def euler(first: float, cos_tilt: float, spin: float, matrix: Floats) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _draw_bodies(key: np.uint64, first: int, last: int, t: Tables, density: int, deformed: bool, out: Floats) -> None:
-    """l, cos(theta), azimuth's and radius' uniform numbers of nucleons [first, last) into ``out`` (4, A).
+    """l, cos(theta), azimuth's and radius' uniform numbers of nucleons [first, last) into rows 0 to 3 of ``out``.
 
     One loop without branches, so that the compiler vectorises it; the two per mille in the tails follow.
     """
     centre, tails, polar = t.centre[density], t.tails[density], t.polar[density]
     radius, a = t.lengths[density, 0], t.lengths[density, 1]
     q_low, q_scale = t.lengths[density, 3], t.lengths[density, 4]
-    shell, cosine, azimuth, depth = out[0], out[1], out[2], out[3]
+    shell, cosine, azimuth, depth, uniforms = out[0], out[1], out[2], out[3], out[7]
     for n in range(first, last):
         base = key + np.uint64(3 * n + 1) * GOLDEN
         h = mix(base)
-        u = (np.int64(h >> np.uint64(32)) + 0.5) * (CENTRE * 2.0**-32)
+        u = (np.int64(h >> np.uint64(32)) + 0.5) * 2.0**-32
+        uniforms[n] = u
+        u *= CENTRE
         k = np.int64(u)
         shell[n] = centre[k] + (centre[k + 1] - centre[k]) * (u - k)
         cosine[n] = (np.int64(h & np.uint64(0xFFFFFFFF)) + 0.5) * 2.0**-32
@@ -127,7 +129,7 @@ def _draw_bodies(key: np.uint64, first: int, last: int, t: Tables, density: int,
         depth[n] = (max(one, two, three) + 0.5) * 2.0**-21
         azimuth[n] = as_uniform(mix(base + GOLDEN + GOLDEN))
     for n in range(first, last):
-        u = (np.int64(mix(key + np.uint64(3 * n + 1) * GOLDEN) >> np.uint64(32)) + 0.5) * 2.0**-32
+        u = uniforms[n]
         upper = u > 0.5
         edge = 1.0 - u if upper else u
         if edge < EDGE / CENTRE:
