@@ -176,7 +176,7 @@ def test_failed_write_leaves_the_old_page(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(BadInput, match="disk full while writing .*report.html"):
+    with pytest.raises(BadInput, match=r"disk full while writing .*report\.html"):
         write_page(run, [Section("new", "")])
     assert page.read_bytes() == before
 

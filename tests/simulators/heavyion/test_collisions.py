@@ -272,3 +272,10 @@ def test_counts_and_grids_at_the_border() -> None:
     with pytest.raises(BadInput, match="orientations"):
         collide(lead, lead, 1, 1, orientations=[(0.0, math.nan), (0, 0)])
     assert collide(proton, lead, 3, 1, CollisionOptions(grid_max=3))["npart"].min() >= 2  # TRENTo's advice for pA
+
+
+def test_grid_must_hold_a_deformed_nucleus() -> None:
+    stretched = nucleus("U", beta2=1.8, beta4=0.0)
+    with pytest.raises(BadInput, match="grid too small"):
+        collide(stretched, stretched, 1, 1, CollisionOptions())
+    assert len(collide(stretched, stretched, 1, 1, CollisionOptions(grid_max=20.0))["npart"]) == 1

@@ -109,3 +109,9 @@ def test_bad_nuclei_are_refused_in_one_line(name: str, changes: dict[str, float]
 def test_configurations_need_positions() -> None:
     with pytest.raises(BadInput, match="needs an array"):
         Nucleus("mine", 2, 1, kind="configurations")
+
+
+def test_minimum_distance_beyond_packing_is_refused() -> None:
+    with pytest.raises(BadInput, match="cannot be 5 fm apart"):
+        nucleus("U", minimum_distance=5.0)
+    assert nucleus("U", minimum_distance=1.2).minimum_distance == 1.2

@@ -269,10 +269,10 @@ class _Run:
 
 
 def _check_grid(a: Nucleus, b: Nucleus, options: CollisionOptions) -> None:
-    """Refuse a grid that does not hold the overlap of two central nuclei (half-width below the smaller's radius)."""
+    """Refuse a grid that does not hold a central overlap: less than 0.9 of the smaller nucleus' longest radius."""
     cells = math.ceil(2 * options.grid_max / options.grid_step)
     half_width = 0.5 * cells * options.grid_step
-    needed = min(_mean_radius(a), _mean_radius(b), key=float)
+    needed = 0.9 * min(_longest_radius(a), _longest_radius(b))
     if half_width < max(needed, 2 * options.nucleon_width):
         raise BadInput(
             f"grid too small: half-width {half_width:g} fm, but {a.name} + {b.name} needs"
@@ -281,10 +281,11 @@ def _check_grid(a: Nucleus, b: Nucleus, options: CollisionOptions) -> None:
         )
 
 
-def _mean_radius(nucleus: Nucleus) -> float:
-    """Half-density radius (direction mean), or rms radius of configurations; 0 for p and d [fm]."""
+def _longest_radius(nucleus: Nucleus) -> float:
+    """Half-density radius of the longest direction, or rms radius of configurations; 0 for p and d [fm]."""
     if nucleus.configurations is not None:
         return float(np.sqrt((nucleus.configurations**2).sum(axis=-1).mean()))
     if nucleus.kind != "woods_saxon":
         return 0.0
-    return float(surface_radius(nucleus, np.linspace(-1, 1, 201), math.pi / 4).mean())
+    cos_theta, phi = np.meshgrid(np.linspace(-1, 1, 101), np.linspace(0, np.pi / 2, 9))
+    return float(surface_radius(nucleus, cos_theta, phi).max())

@@ -44,7 +44,9 @@ def read_configurations(path: str | Path, atomic_number: int | None = None) -> N
     except BadInput:
         raise
     except Exception as error:  # the readers raise many kinds on damaged files
-        raise BadInput(f"cannot read nucleon configurations from {path}: {error}") from None
+        raise BadInput(
+            f"cannot read nucleon configurations from {path}: it is damaged, or not the kind of file that its name says"
+        ) from error
     where = f"{path}: array {name!r}"
     if positions.ndim != 3 or positions.shape[2] != 3 or 0 in positions.shape:
         raise BadInput(f"{where}: expected shape (configuration, nucleon, 3) in fm, found {positions.shape}")

@@ -134,6 +134,7 @@ def _check(nucleus: Nucleus) -> None:
             raise BadInput(f"{name}: radius {radius} fm and diffuseness {diffuseness} fm must be positive", status=2)
         if diffuseness > radius:
             raise BadInput(f"{name}: diffuseness {diffuseness} fm exceeds the radius {radius} fm", status=2)
+    _check_room(nucleus)
     if not nucleus.deformed:
         return
     cos_theta, phi = np.meshgrid(np.linspace(-1, 1, 401), np.linspace(0, np.pi / 2, 65))
@@ -142,6 +143,21 @@ def _check(nucleus: Nucleus) -> None:
         raise BadInput(
             f"{name}: beta2 = {nucleus.beta2:g}, beta3 = {nucleus.beta3:g}, beta4 = {nucleus.beta4:g} make the radius"
             f" negative in some direction (R/R0 = {smallest:.2f}): take smaller |beta|",
+            status=2,
+        )
+
+
+def _check_room(nucleus: Nucleus) -> None:
+    """Refuse a minimum distance that so many nucleons cannot keep.
+
+    Random packing of hard spheres fills at most 64 % of space; nucleons reach about two diffusenesses outside.
+    """
+    reach = min(radius + 2 * diffuseness for radius, diffuseness in nucleus.densities)
+    room = 2 * reach * (0.64 / nucleus.mass_number) ** (1 / 3)
+    if nucleus.minimum_distance > room:
+        raise BadInput(
+            f"nucleus {nucleus.name!r}: {nucleus.mass_number} nucleons cannot be {nucleus.minimum_distance:g} fm apart,"
+            f" at most about {room:.2g} fm: take a smaller minimum distance",
             status=2,
         )
 
