@@ -299,7 +299,7 @@ def test_full_disk_keeps_finished_shards(
     out, err = start(code).communicate(timeout=120)
     assert err == ""
     assert out.startswith("disk full while writing ")
-    assert out.endswith("shard-00003.h5: free space or set CLOUDCHAMBER_CACHE; --resume goes on\n")
+    assert out.endswith("shard-00003.h5: free space or move the cache, then repeat; --resume goes on\n")
     (directory,) = (own_cache / "toy").iterdir()
     names = sorted(file.name for file in directory.iterdir())
     assert names == [".lock", *(f"shard-{number:05d}.h5" for number in range(3))]

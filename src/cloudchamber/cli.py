@@ -15,7 +15,7 @@ import typer
 
 from cloudchamber import __version__
 from cloudchamber.schema import BadInput, did_you_mean
-from cloudchamber.simulators.heavyion.command import heavyion
+from cloudchamber.sim.heavyion import heavyion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -358,6 +358,7 @@ def explain(
     directory: RunDirectory,
     method: Annotated[str | None, typer.Option(help="one explanation of the study (default: all)")] = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     device: Device = "auto",
 ) -> None:
     """Compute the explanations of a finished run again and rebuild its report."""
@@ -365,7 +366,7 @@ def explain(
 
     check_device(device)
     with watched("simulating") as progress:
-        for path in road.explain(directory, method, road.Resources(workers, None, device, progress)):
+        for path in road.explain(directory, method, road.Resources(workers, scheduler, device, progress)):
             print(path)
 
 
@@ -452,7 +453,7 @@ def main() -> None:
             raise
         text = " ".join(str(error).split())
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            text = f"disk full: {text}; free space, then go on with --resume"
+            text = f"disk full: {text}; free space and repeat the command (a run goes on with --resume)"
         print(f"cloudchamber: {type(error).__name__}: {text} (--debug shows the traceback)", file=sys.stderr)
         status = 1
     sys.exit(status if isinstance(status, int) else 0)

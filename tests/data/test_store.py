@@ -291,7 +291,7 @@ FULL_DISK = """
 def test_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, limit: int) -> None:
     done = in_python(FULL_DISK, str(tmp_path), str(limit))
     assert (done.returncode, done.stderr) == (0, "")  # HDF5 by itself ends with a segmentation fault
-    line = f"disk full while writing {tmp_path / 'new.h5'}: free space or set CLOUDCHAMBER_CACHE; --resume goes on"
+    line = f"disk full while writing {tmp_path / 'new.h5'}: free space or move the cache, then repeat; --resume goes on"
     assert done.stdout.splitlines() == [line, line, line, "['good.h5']"]
 
 

@@ -154,7 +154,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in _FULL:
             raise BadInput(
-                f"disk full while writing {path}: free space or set CLOUDCHAMBER_CACHE; --resume goes on"
+                f"disk full while writing {path}: free space or move the cache, then repeat; --resume goes on"
             ) from error
         raise BadInput(f"cannot write {path}: {error.strerror or error}") from error
     finally:

@@ -3,7 +3,7 @@
 Lakshminarayanan, Pritzel, Blundell, arXiv:1612.01474: the mixture's mean is the mean of the members' means, its
 variance the mean of the members' variances (noise in the data) plus the variance of their means (what the training data
 leave open). One factor a target, fitted to the validation records, makes the standard deviations calibrated (scaling as
-of Levi et al., arXiv:1905.11659).
+of Levi et al., arXiv:1905.11659). The same records chose the best epoch, which makes the factor a little too small.
 """
 
 from __future__ import annotations

@@ -22,9 +22,8 @@ from cloudchamber.schema import BadInput, did_you_mean
 
 if TYPE_CHECKING:
     from cloudchamber.schema import Arrays
-
-    from .collisions import CollisionOptions
-    from .nuclei import Nucleus
+    from cloudchamber.simulators.heavyion.collisions import CollisionOptions
+    from cloudchamber.simulators.heavyion.nuclei import Nucleus
 
 BATCH = 1000
 """Events simulated and written at once without grids."""
@@ -193,7 +192,7 @@ def heavyion(
 
     Prints: event, b [fm], npart, [ncoll], mult, e2, e3, e4, e5. Shape options apply to every Woods-Saxon nucleus.
     """
-    from .collisions import CollisionOptions
+    from cloudchamber.simulators.heavyion.collisions import CollisionOptions
 
     if number_events < 1:
         raise BadInput(f"number of events is {number_events}: need at least 1", status=2)
@@ -238,8 +237,8 @@ def _nuclei(names: tuple[str, str], shape: dict[str, Any], minimum_distance: flo
     """Projectile and target, from the table or from files, with the shape options applied."""
     from typing import get_args
 
-    from .configurations import is_configurations, read_configurations
-    from .nuclei import Correlation, nucleus, reshaped
+    from cloudchamber.simulators.heavyion.configurations import is_configurations, read_configurations
+    from cloudchamber.simulators.heavyion.nuclei import Correlation, nucleus, reshaped
 
     if shape["correlation"] is not None and shape["correlation"] not in get_args(Correlation):
         raise BadInput(
@@ -261,7 +260,7 @@ def _simulate(
     a: Nucleus, b: Nucleus, events: int, seed: int, options: CollisionOptions, writers: list[Any], *, profiles: bool
 ) -> None:
     """Simulate batch by batch and hand each to every writer."""
-    from .collisions import collide
+    from cloudchamber.simulators.heavyion.collisions import collide
 
     batch = BATCH
     if profiles:
@@ -309,17 +308,12 @@ def _grids(path: Path, events: int, *, header: bool) -> Iterator[Any]:
         return
     if path.exists() and (path.is_dir() or path.stat().st_size):
         raise BadInput(f"file {path} exists, will not overwrite")
-    import h5py
+    if not path.parent.is_dir():
+        raise BadInput(f"cannot write {path}: there is no directory {path.parent}")
+    from cloudchamber.data.store import new_file
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            yield _Hdf5(file)
-        partial.replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(path) as file:
+        yield _Hdf5(file)
 
 
 class _Hdf5:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -12,8 +14,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from cloudchamber.schema import BadInput
+from cloudchamber.sim.heavyion import heavyion
 from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
-from cloudchamber.simulators.heavyion.command import heavyion
 from cloudchamber.simulators.heavyion.nuclei import nucleus
 
 app = typer.Typer()
@@ -167,3 +169,20 @@ def test_bad_configuration_files(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(BadInput, match=message):
             raise_of("Pb", "Pb", "-c", str(path))
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """The limit on the size of a file is a full disk that needs no privileges; HDF5 alone would crash on it."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "from cloudchamber.cli import main; main()"
+    )
+    out = tmp_path / "grids.h5"
+    command = [sys.executable, "-c", code, "sim", "heavyion", "U", "U", "50", "-q", "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        line for line in done.stderr.splitlines() if line.startswith("cloudchamber: disk full")
+    ]
+    assert not list(tmp_path.iterdir())
