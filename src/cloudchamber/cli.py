@@ -38,7 +38,7 @@ sim = typer.Typer(
     help="A simulator as a tool of its own, in the idiom of its field's known program.", no_args_is_help=True
 )
 app.add_typer(sim, name="sim")
-sim.command("heavyion")(heavyion)
+sim.command("heavyion", context_settings={"help_option_names": ["-h", "--help"]})(heavyion)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]

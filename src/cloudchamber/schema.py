@@ -37,10 +37,9 @@ class BadInput(Exception):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the nearest known name, else ``"; known: ..."``."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    if not near:
-        folded = {name.lower(): name for name in names}
-        near = [folded[word.lower()]] if word.lower() in folded else []
+    folded = {name.lower(): name for name in names}
+    same = folded.get(word.lower())
+    near = [same] if same is not None else difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
 
 
