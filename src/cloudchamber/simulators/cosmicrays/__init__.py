@@ -1,0 +1,1 @@
+"""Ultra-high-energy cosmic rays: spectrum, exposure, sources, and deflection in the Galactic magnetic field."""
