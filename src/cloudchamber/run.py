@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
-from cloudchamber.data.samples import Prediction, Records, Samples
+from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
 from cloudchamber.data.store import exclusive, is_sealed, new_file, open_file, reading, replacing, write_text
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
@@ -233,8 +233,8 @@ def samples_of(study: Study, config: Config, records: Records, indices: NDArray[
 
 
 def _light(study: Study, records: Records, indices: NDArray[np.int64]) -> Arrays:
-    """Only the columns of one number a record: targets and groups never need the events."""
-    return records.read(indices, [name for name, array in study.schema.items() if len(array.axes.split()) == 1])
+    """Only the columns of the truth: targets and groups never need the events."""
+    return records.read(indices, study.truth_columns)
 
 
 def splits(study: Study, config: Config, records: Records, seed: int) -> tuple[Samples, Samples, Samples]:
@@ -335,9 +335,14 @@ def merge_history(run: OpenRun) -> None:
             writer.writerows(rows)
 
 
-def training_range(train: Samples, path: Path) -> None:
+def _numbers(study: Study, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What of the inputs is compared with the training's."""
+    return inputs.astype(np.float64) if study.resembles is None else study.resembles(inputs)
+
+
+def training_range(study: Study, train: Samples, path: Path) -> None:
     """Keep what is needed to say later whether new inputs resemble the training's (see ``outside_training_range``)."""
-    inputs = train.inputs(np.arange(min(len(train), 2000))).astype(np.float64)
+    inputs = _numbers(study, train.inputs(np.arange(min(len(train), 2000))))
     mean, spread = inputs.mean(0), inputs.std(0)
     distance = _distance(inputs, mean, spread)
     write_arrays(path, {"mean": mean, "spread": spread, "distance": distance})
@@ -349,11 +354,12 @@ def _distance(inputs: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) ->
     return np.asarray(squares.reshape(len(inputs), -1).mean(1), dtype=np.float64)
 
 
-def outside_training_range(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.bool_]:
+def outside_training_range(study: Study, path: Path, inputs: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which inputs (sample, ...) lie farther from the training mean than 99.9 % of the training inputs did."""
     with h5py.File(path) as file:
         limit = np.quantile(file["distance"][:], 0.999)
-        outside: NDArray[np.bool_] = _distance(inputs, file["mean"][:], file["spread"][:]) > limit
+        found = _distance(_numbers(study, inputs), file["mean"][:], file["spread"][:])
+    outside: NDArray[np.bool_] = found > limit
     return outside
 
 
@@ -373,7 +379,7 @@ def travel(run: OpenRun, resources: Resources) -> OpenRun:
         with run.timed("train"):
             predictors = fitted(run, train, validation, device)
             merge_history(run)
-            training_range(train, run.path / "training_range.h5")
+            training_range(study, train, run.path / "training_range.h5")
         with run.timed("simulate"):
             probes = {name: simulate_probe(run, name, resources) for name in study.probes}
         with run.timed("evaluate"):
@@ -485,7 +491,7 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     predictions = predict_all(predictors, samples)
     outside = np.concatenate(
         [
-            outside_training_range(run.path / "training_range.h5", samples.inputs(batch))
+            outside_training_range(study, run.path / "training_range.h5", samples.inputs(batch))
             for batch in np.array_split(everything, max(-(-len(everything) // 256), 1))
         ]
     )
@@ -501,10 +507,13 @@ def own_samples(study: Study, config: Config, data: Path, mapping: Mapping[str, 
     """
     lengths = study.lengths(config)
     is_sealed(data)  # refuses an altered file of ours before HDF5 sees it
+    catalogue = None if study.read is None else study.read(config, data, mapping)
+    if catalogue is not None:
+        return _without_truth(study, ArrayRecords(catalogue), partial(study.inputs, config)), False
     if h5py.is_hdf5(data) and (mapping or {}).get(study.input_name, study.input_name) in _hdf5_columns(data):
         finished = read_own(data, {study.input_name: study.input}, study.input_lengths(config), mapping)
         return _without_truth(study, finished, lambda arrays, _: arrays[study.input_name].astype(np.float32)), False
-    observed = {name: array for name, array in study.schema.items() if len(array.axes.split()) > 1}
+    observed = {name: array for name, array in study.schema.items() if name not in study.truth_columns}
     known = {column: place for column, place in (mapping or {}).items() if column in observed}
     records = read_own(data, observed, lengths, known)
     truth = {name: array for name, array in study.schema.items() if name not in observed}

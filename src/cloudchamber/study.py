@@ -97,6 +97,16 @@ class Study:
         gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
         explanations: by name, (configuration, predictors, test samples, generator) to arrays of ``explanations/``.
         sections: (configuration, run directory) to the sections of the report page. None: the standard ones.
+        truth: columns that only a simulation knows; targets and groups are made of them. Empty: the columns with one
+            number a record.
+        null: (configuration, inputs of one record or None, number, seed sequence) to so many inputs of the null
+            hypothesis, like that record where one is given (else like the training's): what turns the first column of
+            a prediction, a test statistic, into a p-value. None: the study is no search.
+        read: (configuration, path, mapping) to the observed columns of a user's file of a kind of its own (a catalogue),
+            None if it is no such file.
+        resembles: inputs to the numbers (sample, ...) by which ``evaluate`` tells whether new inputs lie in the range
+            of the training's. None: the inputs themselves.
+        search: the settings that ``cloudchamber search`` varies. None: nothing to search.
         headline: (predictor, target, metric) of the number that ``cloudchamber list`` shows.
         citation: BibTeX key or plain citation of the publication.
         extras: names of optional extras without which it cannot run.
@@ -123,6 +133,10 @@ class Study:
     rows: Callable[[NDArray[np.float32], Mapping[str, Prediction], np.random.Generator], list[Row]]
     headline: tuple[str, str, str]
     groups: Callable[[Any, Arrays], NDArray[np.int64]] | None = None
+    truth: tuple[str, ...] = ()
+    null: Callable[[Any, Inputs | None, int, np.random.SeedSequence], Inputs] | None = None
+    read: Callable[[Any, Path, Mapping[str, str] | None], Arrays | None] | None = None
+    resembles: Callable[[Inputs], NDArray[np.float64]] | None = None
     learning_settings: tuple[str, ...] = ()
     probes: Mapping[str, Probe] = field(default_factory=dict)
     gallery: Callable[[Any, Records], Arrays] | None = None
@@ -132,6 +146,11 @@ class Study:
     sections: Callable[[Any, Path], list[Section]] | None = None
     citation: str = ""
     extras: tuple[str, ...] = ()
+
+    @property
+    def truth_columns(self) -> tuple[str, ...]:
+        """The columns that targets and groups are made of; a user's data need not have them."""
+        return self.truth or tuple(name for name, array in self.schema.items() if len(array.axes.split()) == 1)
 
     def data_config(self, config: Any) -> Any:
         """The configuration as simulation sees it: settings that only learning uses are at their defaults."""

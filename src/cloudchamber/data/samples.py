@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a predictor says: ``mean`` (sample, target) and, if it gives uncertainties, ``std`` of the same shape."""
+    """What a predictor says: ``mean`` (sample, target) and, if it gives uncertainties, ``std`` of the same shape.
 
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32] | None = None
+    Test statistics need float64; a target that the predictor does not estimate is nan.
+    """
+
+    mean: NDArray[np.floating[Any]]
+    std: NDArray[np.floating[Any]] | None = None

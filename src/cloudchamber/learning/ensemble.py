@@ -176,21 +176,15 @@ class DeepEnsemble:
         return model
 
     def _train(self, model: GaussianModel, member: int, train: Samples, validation: Samples, directory: Path) -> None:
-        from cloudchamber.learning import supervised  # Lightning takes seconds to import and is not needed to predict
+        # Lightning takes seconds to import and is not needed to predict
+        from cloudchamber.learning.supervised import GaussianRegression
+        from cloudchamber.learning.training import train as run_training
 
-        supervised.train(
-            model.train(),
-            self.options,
-            train,
-            validation,
-            directory,
-            channels=self.channels,
-            select=self.select,
-            seed=(self.seed, member),
-            device=self.device,
-            progress=self.progress,
-            title=f"{self.title}, network {member + 1} of {self.members}",
+        task = GaussianRegression(
+            model.train(), self.options, self.select, train, validation, self.channels, (self.seed, member)
         )
+        title = f"{self.title}, network {member + 1} of {self.members}"
+        run_training(task, directory, device=self.device, progress=self.progress, title=title)
 
     def _gather_history(self, directory: Path) -> None:
         """One table of all members."""

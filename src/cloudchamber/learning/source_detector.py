@@ -1,0 +1,166 @@
+"""A network that searches a sky of cosmic rays for a source, as a predictor.
+
+The networks are those of the talk and its outlook: DeepSphere on HEALPix maps (arXiv:2012.15000) and a dynamic graph
+network on the cosmic rays themselves (Bister, Erdmann, Glombitza, Langner, Schulte, Wirtz, arXiv:2003.13038).
+
+Conventions: a cosmic ray is (x, y, z, E in EeV). The test statistic is the log-odds in float64: a softmax saturates at
+1, log-odds do not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.data.skies import cosmic_rays_of
+from cloudchamber.data.store import write_text
+from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.schema import Arrays, BadInput
+
+FRACTION_SCALE = 0.05
+"""The unit of the network's output for the signal fraction."""
+BATCH = 32
+"""Skies that go through a network at once when it predicts."""
+STANDARDISATION_SKIES = 256
+
+Redraw = Callable[[Arrays, int], Arrays]
+"""Records and a seed to an augmented copy with all their columns."""
+Look = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Cosmic rays (sky, cosmic_ray, 4) to what the network reads: HEALPix maps, or the cosmic rays themselves."""
+
+
+def answers(network: nn.Module, seen: Tensor) -> tuple[Tensor, Tensor | None]:
+    """(sky, 5) raw outputs, and (sky, cosmic_ray) log-odds where the network has ``scores``."""
+    scores = getattr(network, "scores", None)
+    if scores is None:
+        return network(seen), None
+    sky, each = scores(seen)
+    return sky, each
+
+
+class SourceDetector:
+    """A network that searches for a source, as a predictor (see ``study.Predictor``).
+
+    Its answers have the columns of ``data.skies.targets_of``; the first is the log-odds in float64.
+
+    Its directory holds ``weights.pt``, ``history.csv`` and ``detector.json``.
+
+    Args:
+        title: for tables.
+        network: makes a freshly initialised network with the outputs (log-odds, fraction / FRACTION_SCALE, x, y, z).
+        look: what it reads of the cosmic rays.
+        redraw: the study's augmentation.
+        options: settings of the training (``beta`` is not used).
+        seed: of start, order and augmentation.
+        device: "cpu", "cuda" or "auto".
+        progress: "bar", "lines" in the log, or "none".
+    """
+
+    kind = "network"
+
+    def __init__(
+        self,
+        title: str,
+        network: Callable[[], nn.Module],
+        look: Look,
+        redraw: Redraw,
+        options: TrainingOptions,
+        seed: int,
+        device: str = "cpu",
+        progress: Progress = "lines",
+    ) -> None:
+        self.title = title
+        self.make = network
+        self.look = look
+        self.redraw = redraw
+        self.options = options
+        self.seed = seed
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        self.progress = progress
+        self.network: nn.Module = nn.Identity()
+
+    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
+        """Train, or go on training.
+
+        Raises:
+            BadInput: no skies with or without signal to learn from, or records without the truth.
+        """
+        for name, samples in (("training", train), ("validation", validation)):
+            if len(set(samples.targets[:, 0].tolist())) < 2:
+                raise BadInput(f"the {name} skies are all of one kind: a search needs skies with and without a source")
+        # Lightning takes seconds to import and is not needed to predict
+        from cloudchamber.learning.source_search import SourceSearch
+        from cloudchamber.learning.training import train as run_training
+
+        directory.mkdir(parents=True, exist_ok=True)
+        network = self._start(train)
+        task = SourceSearch(network.train(), self.options, train, validation, self.look, self.redraw, self.seed)
+        run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        about = {"parameters": parameters, "options": self.options.model_dump(mode="json"), "seed": self.seed}
+        write_text(directory / "detector.json", json.dumps(about, indent=1) + "\n")
+        self._become(network)
+
+    def restore(self, directory: Path) -> None:
+        """Be what ``fit`` left in ``directory``.
+
+        Raises:
+            BadInput: the directory does not hold the weights of such a network.
+        """
+        network = self.make()
+        try:
+            network.load_state_dict(torch.load(directory / "weights.pt", map_location="cpu", weights_only=True))
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise BadInput(f"{directory} holds no such trained network ({error})") from None
+        self._become(network)
+
+    def predict(self, inputs: Inputs) -> Prediction:
+        """Log-odds, signal fraction and unit direction, float64 (sky, 5), for cosmic rays (sky, cosmic_ray, 4)."""
+        return Prediction(self._answers(inputs)[0])
+
+    def cosmic_ray_probability(self, inputs: Inputs) -> NDArray[np.float64]:
+        """(sky, cosmic_ray): probability of each cosmic ray to come from the source.
+
+        Raises:
+            BadInput: the network has no answer for each cosmic ray.
+        """
+        each = self._answers(inputs)[1]
+        if each is None:
+            raise BadInput(f"{self.title} has no answer for each cosmic ray: ask the graph network", status=2)
+        return each
+
+    def _answers(self, inputs: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        found, single = [np.zeros((0, 5))], []
+        with torch.inference_mode():
+            for start in range(0, len(inputs), BATCH):
+                seen = torch.from_numpy(self.look(np.ascontiguousarray(inputs[start : start + BATCH])))
+                sky, each = answers(self.network, seen.to(self.device))
+                found.append(sky.double().cpu().numpy())
+                if each is not None:
+                    single.append(torch.sigmoid(each.double()).cpu().numpy())
+        raw = np.concatenate(found)
+        raw[:, 1] = np.clip(raw[:, 1] * FRACTION_SCALE, 0, 1)
+        raw[:, 2:] /= np.maximum(np.linalg.norm(raw[:, 2:], axis=1, keepdims=True), 1e-30)
+        return raw, np.concatenate(single) if single else None
+
+    def _become(self, network: nn.Module) -> None:
+        self.network = network.to(self.device).eval()
+        self.network.requires_grad_(False)
+
+    def _start(self, train: Samples) -> nn.Module:
+        """A fresh network with its standardisation fitted."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(np.random.SeedSequence((self.seed, 0)).generate_state(1)[0]))
+            network = self.make()
+        fit = getattr(getattr(network, "standardize", None), "fit", None)
+        if fit is not None:
+            some = np.sort(np.random.default_rng(self.seed).permutation(len(train))[:STANDARDISATION_SKIES])
+            fit(torch.from_numpy(self.look(cosmic_rays_of(train.records.read(train.indices[some])))))
+        return network
