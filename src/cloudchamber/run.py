@@ -480,15 +480,26 @@ def write_report(run: OpenRun) -> Path:
 def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: str) -> dict[str, Any]:
     """Predict for (and, where the file holds the truth, score on) a user's data with a finished run's predictors.
 
+    A predictor that refuses such data is left out, with a line in the log.
+
     Returns:
-        ``predictions`` by predictor, ``rows`` (empty without truth), ``outside`` (sample,) flags, ``target_names``.
+        ``predictions`` by predictor, ``rows`` (empty without truth), ``outside`` (sample,) flags, ``target_names``,
+        ``p_values`` (sample,) by predictor (of a search, for data without truth; else empty).
     """
     run = open_run(path)
     study, config = run.study, run.config
     predictors = restored(run, choose_device(device))
     samples, known_truth = own_samples(study, config, data, mapping)
     everything = np.arange(len(samples), dtype=np.int64)
-    predictions = predict_all(predictors, samples)
+    predictions = {}
+    for name, predictor in predictors.items():
+        try:
+            predictions |= predict_all({name: predictor}, samples)
+        except BadInput as error:
+            log.warning("%s is left out: %s", name, error)
+    p_values = {}
+    if study.null is not None and not known_truth:
+        p_values = null_p_values(run, {name: predictors[name] for name in predictions}, samples, predictions)
     outside = np.concatenate(
         [
             outside_training_range(study, run.path / "training_range.h5", samples.inputs(batch))
@@ -496,7 +507,30 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
         ]
     )
     rows = study.rows(samples.targets, predictions, np.random.default_rng(run.seed)) if known_truth else []
-    return {"predictions": predictions, "rows": rows, "outside": outside, "target_names": study.target_names}
+    found = {"predictions": predictions, "rows": rows, "outside": outside, "target_names": study.target_names}
+    return {**found, "p_values": p_values}
+
+
+NULL_RECORDS = 1000
+"""Records of the null hypothesis behind the p-value of a user's record: it cannot be smaller than 1/1001."""
+
+
+def null_p_values(
+    run: OpenRun, predictors: Mapping[str, Predictor], samples: Samples, predictions: Mapping[str, Prediction]
+) -> dict[str, NDArray[np.float64]]:
+    """p-values (sample,) of each predictor's test statistic among NULL_RECORDS null records like each sample."""
+    from cloudchamber.metrics.significance import p_value
+
+    assert run.study.null is not None
+    found: dict[str, list[float]] = {name: [] for name in predictors}
+    for number in range(len(samples)):
+        seeds = np.random.SeedSequence(run.seed, spawn_key=(number,))
+        inputs = run.study.null(run.config, samples.inputs([number]), NULL_RECORDS, seeds)
+        for name, predictor in predictors.items():
+            null = predictor.predict(inputs).mean[:, 0].astype(np.float64)
+            said = predictions[name].mean[number : number + 1, 0].astype(np.float64)
+            found[name].append(float(p_value(said, null)[0]))
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def own_samples(study: Study, config: Config, data: Path, mapping: Mapping[str, str] | None) -> tuple[Samples, bool]:

@@ -1,4 +1,4 @@
-"""Learning to find a source in a sky of cosmic rays: is there one, how strong, where, and which cosmic rays are its own.
+"""Learning to find a source in a sky of cosmic rays: is there one, how strong, where, and which ones come from it.
 
 One loss teaches all of it: the binary cross entropy of the log-odds of "signal", plus smaller terms for the signal
 fraction (squared error), the source's direction (1 - cos of the angle, skies with a source only) and, for networks that

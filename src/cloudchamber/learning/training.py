@@ -1,4 +1,4 @@
-"""What every training has: Lightning, AdamW with a one-cycle learning rate, averaged weights, a table of epochs, resume.
+"""What every training has: Lightning, AdamW, a one-cycle learning rate, averaged weights, a table of epochs, resume.
 
 A way of learning (``supervised``, ``source_search``) is an ``AveragedTraining`` with its own batches, loss and scores.
 The first of its scores, a physics metric on validation records, selects the weights; smaller is better.
