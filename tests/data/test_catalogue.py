@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cloudchamber.data.catalogue import TO_GALACTIC, is_catalogue, read_catalogue
+from cloudchamber.data.catalogue import is_catalogue, read_catalogue
 from cloudchamber.schema import BadInput
 
 N = 40
@@ -77,15 +77,6 @@ def test_every_kind_of_file_and_system_gives_the_same_sky(names: tuple[str, ...]
     truth = np.stack([whole["x"], whole["y"], whole["z"]], axis=-1)
     np.testing.assert_allclose(found["direction"][0], truth, atol=2e-7)
     assert is_catalogue(path) == (kind != "hdf5")
-
-
-def test_rotation_is_one_and_astropys() -> None:
-    from astropy import units
-    from astropy.coordinates import ICRS, Galactic, SkyCoord
-
-    np.testing.assert_allclose(TO_GALACTIC @ TO_GALACTIC.T, np.eye(3), atol=3e-10)  # ten digits in the source
-    pole = SkyCoord(l=0 * units.deg, b=90 * units.deg, frame=Galactic).transform_to(ICRS).cartesian.xyz.value
-    np.testing.assert_allclose(TO_GALACTIC @ pole, [0, 0, 1], atol=2e-7)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,7 +2,7 @@
 
 Conventions: energies in EeV, directions as unit vectors in Galactic coordinates, x to the Galactic centre, z to the
 north Galactic pole. A file holds one sky, or several of equal size told apart by a column ``sky``. Equatorial
-coordinates are ICRS (J2000), turned by the rotation matrix of ESA SP-1200, vol. 1, eq. 1.5.11 (Hipparcos).
+coordinates are ICRS (J2000).
 """
 
 from __future__ import annotations
@@ -50,15 +50,6 @@ UNITS = {"eV": 1e18, "GeV": 1e9, "TeV": 1e6, "PeV": 1e3, "EeV": 1.0}
 """How many of it are an EeV."""
 
 NORM_TOLERANCE = 1e-3
-
-# fmt: off
-TO_GALACTIC = np.array([
-    [-0.0548755604, -0.8734370902, -0.4838350155],
-    [0.4941094279, -0.4448296300, 0.7469822445],
-    [-0.8676661490, -0.1980763734, 0.4559837762],
-])
-"""Unit vector in ICRS (x to ra = dec = 0, z to the north pole) to Galactic: ESA SP-1200, vol. 1, eq. 1.5.11."""
-# fmt: on
 
 
 def is_catalogue(path: Path) -> bool:
@@ -362,12 +353,14 @@ def _directions(columns: _Columns) -> NDArray[np.float64]:
     if len({part.shape for part in parts}) > 1:
         raise BadInput(f"columns {', '.join(columns.found[name] for name in names)} have different lengths")
     if system in ("Galactic", "equatorial"):
+        from cloudchamber.simulators.cosmicrays.directions import to_galactic
+
         longitude, latitude = (_degrees(columns, name) for name in names)
         said = any(columns.found[name] in columns.units for name in names)
         if not said and longitude.size and np.abs(longitude).max() <= 2 * np.pi and np.abs(latitude).max() <= np.pi / 2:
             raise BadInput(f"{names[0]} and {names[1]} look like radians (largest {longitude.max():.3g}): give degrees")
         vectors = _unit_vectors(np.radians(longitude), np.radians(latitude))
-        return vectors if system == "Galactic" else vectors @ TO_GALACTIC.T
+        return vectors if system == "Galactic" else to_galactic(vectors)
     vectors = parts[0] if system == "vectors" else np.stack(parts, axis=-1)
     if vectors.ndim < 2 or vectors.shape[-1] != 3:
         raise BadInput(f"column 'direction' has shape {vectors.shape}: expected (cosmic_ray, 3)")
