@@ -72,6 +72,27 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class SearchSpace:
+    """What ``cloudchamber search`` tries: values of settings, and the score of the validation split that ranks them.
+
+    Attributes:
+        choices: setting to the values tried; ``(low, high, "log")`` and ``(low, high, "linear")`` are ranges, of whole
+            numbers if both ends are.
+        predictor: the one that is fitted.
+        target, metric: of the row of ``Study.rows`` that is the score.
+        direction: ``"maximize"`` or ``"minimize"``.
+        changes: settings of the preset that are other during trials (fewer epochs); the winner is trained without them.
+    """
+
+    choices: Mapping[str, tuple[Any, ...]]
+    predictor: str
+    target: str
+    metric: str
+    direction: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
     """A question to physics, and everything particular to it.
 
@@ -144,6 +165,7 @@ class Study:
         default_factory=dict
     )
     sections: Callable[[Any, Path], list[Section]] | None = None
+    search: SearchSpace | None = None
     citation: str = ""
     extras: tuple[str, ...] = ()
 
