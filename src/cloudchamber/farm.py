@@ -26,7 +26,6 @@ import os
 import platform
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +36,15 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import cloudchamber
-from cloudchamber.data.store import Dataset, checked, exclusive, is_sealed, read_attributes, write_shard
+from cloudchamber.data.store import (
+    Dataset,
+    cache_directory,
+    checked,
+    exclusive,
+    is_sealed,
+    read_attributes,
+    write_shard,
+)
 from cloudchamber.schema import SCHEMA_VERSION, Arrays, BadInput, Config, fingerprint
 from cloudchamber.study import Study, load_study, study_names
 
@@ -80,26 +87,6 @@ class Origin:
     config: str
     seed: int
     code: str
-
-
-def cache_directory() -> Path:
-    """``CLOUDCHAMBER_CACHE``, else ``~/.cache/cloudchamber``; made if it is not there.
-
-    Raises:
-        BadInput: it cannot be written.
-    """
-    named = os.environ.get("CLOUDCHAMBER_CACHE")
-    try:
-        path = Path(named).expanduser().absolute() if named else Path.home() / ".cache" / "cloudchamber"
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            return path
-    except (OSError, RuntimeError) as error:
-        where = named or "~/.cache/cloudchamber"
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(
-            f"cannot write the cache {where} ({reason}): set CLOUDCHAMBER_CACHE to a directory that you can write"
-        ) from error
 
 
 def simulate(

@@ -16,6 +16,7 @@ import hashlib
 import io
 import logging
 import os
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,26 @@ SEAL = b"cloudchamber data set, sha256 of all bytes from 512: "
 SEAL_BYTES = 512
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def cache_directory() -> Path:
+    """``CLOUDCHAMBER_CACHE``, else ``~/.cache/cloudchamber``; made if it is not there.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    named = os.environ.get("CLOUDCHAMBER_CACHE")
+    try:
+        path = Path(named).expanduser().absolute() if named else Path.home() / ".cache" / "cloudchamber"
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except (OSError, RuntimeError) as error:
+        where = named or "~/.cache/cloudchamber"
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(
+            f"cannot write the cache {where} ({reason}): set CLOUDCHAMBER_CACHE to a directory that you can write"
+        ) from error
 
 
 def checked(
