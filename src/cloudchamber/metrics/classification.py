@@ -1,4 +1,4 @@
-"""Decisions: is the sign of a number read correctly?"""
+"""Decisions: is the sign of a number read correctly, is signal told from background?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from cloudchamber.metrics.regression import Measured, Values, bootstrap
 
@@ -30,3 +31,46 @@ def sign_accuracy(
     if found.n == 0:
         return found
     return Measured(found.value, float(np.fmax(found.error, 1 / (found.n + 2))), found.n)
+
+
+def auc(
+    truth: NDArray[Any],
+    score: Values,
+    rng: np.random.Generator,
+    groups: NDArray[np.integer[Any]] | None = None,
+) -> Measured:
+    """Probability that a signal record scores above a background record, ties half (Mann and Whitney 1947): the area
+    under the ROC curve, 0.5 without skill; nan with one class only.
+
+    Args:
+        truth: (record,), true or 1 for signal.
+        score: (record,), larger is more signal-like.
+        rng: source of the bootstrap.
+        groups: (record,), e.g. the sky of each cosmic ray; records of a group are drawn together.
+    """
+
+    def statistic(true: Values, said: Values) -> float:
+        signal = true > 0
+        n = int(signal.sum())
+        other = len(signal) - n
+        if n == 0 or other == 0:
+            return float("nan")
+        return float((rankdata(said)[signal].sum() - n * (n + 1) / 2) / (n * other))
+
+    return bootstrap(statistic, np.asarray(truth, dtype=np.float64), score, rng, groups)
+
+
+def roc(truth: NDArray[Any], score: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ROC curve from (0, 0) to (1, 1): background accepted and signal accepted (point,), a point a distinct score.
+
+    Args:
+        truth: (record,), true or 1 for signal.
+        score: (record,), larger is more signal-like.
+    """
+    order = np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")
+    signal, ordered = np.asarray(truth)[order] > 0, np.asarray(score, dtype=np.float64)[order]
+    last = np.append(ordered[1:] != ordered[:-1], True)
+    accepted, total = np.cumsum(signal)[last], np.arange(1, len(signal) + 1)[last]
+    with np.errstate(invalid="ignore"):
+        rates = ((total - accepted) / (~signal).sum(), accepted / signal.sum())
+    return np.insert(rates[0], 0, 0.0), np.insert(rates[1], 0, 0.0)
