@@ -216,6 +216,8 @@ def _lensed(
 def _one_lensed(
     rng: np.random.Generator, options: SkyOptions, count: int, lens: Lens
 ) -> tuple[Doubles, Doubles, Doubles]:
+    from .lens import lensed_arrivals
+
     for _ in range(MAX_POSITIONS):
         source = np.array(uniform(rng))
         energies, directions, seen, candidates = [], [], 0, 0
@@ -223,7 +225,8 @@ def _one_lensed(
             batch = max(2 * (count - seen), CANDIDATES_PER_ARRIVAL // 2)
             energy = draw_energies(rng, batch, options.minimum_energy)
             rigidity = energy / draw_charges(rng, batch, options.composition)
-            direction, arrives = arrivals(rng, options, source, rigidity, lens)
+            direction, through = lensed_arrivals(lens, source, rigidity, rng)
+            arrives = through & seen_by(rng, options, direction)
             energies.append(energy[arrives])
             directions.append(direction[arrives])
             seen += int(arrives.sum())
@@ -235,18 +238,13 @@ def _one_lensed(
     raise _invisible(options)
 
 
-def arrivals(
-    rng: np.random.Generator, options: SkyOptions, source: Doubles, rigidity: Doubles, lens: Lens
-) -> tuple[Doubles, NDArray[np.bool_]]:
-    """Directions of arrival (n, 3) through a lens, and (n) whether each is seen by the observatory."""
-    from .lens import lensed_arrivals
-
-    direction, arrives = lensed_arrivals(lens, source, rigidity, rng)
+def seen_by(rng: np.random.Generator, options: SkyOptions, direction: Doubles) -> NDArray[np.bool_]:
+    """Whether the observatory sees cosmic rays of directions (n, 3), with a probability that goes as its exposure."""
     view = view_of(options.exposure)
-    if not view.uniform:
-        chance = relative_exposure(direction, options.exposure) * (view.mean / view.maximum)
-        arrives = arrives & (rng.random(len(rigidity)) < chance)
-    return direction, arrives
+    if view.uniform:
+        return np.ones(len(direction), np.bool_)
+    chance = relative_exposure(direction, options.exposure) * (view.mean / view.maximum)
+    return rng.random(len(direction)) < chance
 
 
 def fill(
