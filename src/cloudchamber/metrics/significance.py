@@ -213,7 +213,7 @@ class _Null:
         return Tail(
             threshold=float(highest[0]),
             scale=scale,
-            scale_error=scale / np.sqrt(count),
+            scale_error=float(scale / np.sqrt(count)),
             fraction=(count + 1) / (n + 1),  # mean of the survival function at this order statistic
             n=count,
             end=float(highest[-ENOUGH]),
