@@ -8,6 +8,9 @@ arXiv:1810.12186. A layer of ``order`` K has K polynomials, T_0 to T_{K-1}, henc
 
 with the Laplacian L scaled to [-1, 1]. Features are (pixel, sample, feature), nested: one row of L is then applied to
 all samples and features at once, and four pixels that are pooled follow each other.
+
+On a CPU, in single precision, a stage of convolution, (leaky) ReLU and pooling is ``fused_stage``; everywhere else (other
+devices and precisions, export, other activations) plain torch does the same.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from cloudchamber.layers.fused_stage import AVERAGE, MAXIMUM, NO_POOLING, FusedStage, Slots, slots_of
 from cloudchamber.layers.healpix_graph import healpix_graph
 from cloudchamber.schema import BadInput, did_you_mean
 
@@ -29,14 +33,14 @@ class LaplacianProduct(torch.autograd.Function):
     """``L x`` from the slots of each row. L is symmetric, so the gradient is ``L g``, and nothing is scattered."""
 
     @staticmethod
-    def forward(ctx, features: Tensor, index: Tensor, value: Tensor) -> Tensor:  # type: ignore[no-untyped-def, override]
+    def forward(ctx, features: Tensor, index: Tensor, value: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         ctx.save_for_backward(index, value)
         return gathered(features, index, value)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
         index, value = ctx.saved_tensors
-        return LaplacianProduct.apply(gradient, index, value), None, None
+        return LaplacianProduct.apply(gradient, index, value), None, None  # type: ignore[no-untyped-call]
 
 
 def gathered(features: Tensor, index: Tensor, value: Tensor) -> Tensor:
@@ -71,7 +75,8 @@ class ChebyshevConv(nn.Module):
         if order < 1:
             raise BadInput(f"order = {order}: a convolution needs at least one polynomial")
         graph = healpix_graph(nside, neighbours)
-        self.nside, self.order, self.inward, self.outward = nside, order, inward, outward
+        self.nside, self.neighbours = nside, neighbours
+        self.order, self.inward, self.outward = order, inward, outward
         self.register_buffer("index", torch.tensor(graph.index), persistent=False)
         self.register_buffer("value", torch.tensor(graph.value, dtype=torch.float32), persistent=False)
         self.weight = nn.Parameter(torch.empty(order, inward, outward))
@@ -90,13 +95,29 @@ class ChebyshevConv(nn.Module):
         """``L x``."""
         if torch.compiler.is_exporting():
             return gathered(features, self.index, self.value)
-        product: Tensor = LaplacianProduct.apply(features, self.index, self.value)
+        product: Tensor = LaplacianProduct.apply(features, self.index, self.value)  # type: ignore[no-untyped-call]
         return product
+
+    def fusible(self, features: Tensor) -> bool:
+        """Whether ``fused_stage`` can take these features."""
+        cpu = features.device.type == "cpu" and features.dtype == self.weight.dtype == torch.float32
+        return cpu and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+
+    def slots(self) -> Slots:
+        """The rows of the Laplacian for ``fused_stage``."""
+        return slots_of(self.nside, self.neighbours)
 
     def forward(self, features: Tensor) -> Tensor:
         """(pixel, sample, inward) to (pixel, sample, outward)."""
+        if self.fusible(features):
+            result: Tensor = FusedStage.apply(features, self.weight, self.bias, self.slots(), 1.0, NO_POOLING)  # type: ignore[no-untyped-call]
+            return result
+        return self.plain(features)
+
+    def plain(self, features: Tensor) -> Tensor:
+        """The same in plain torch."""
         terms = torch.cat(self.basis(features), dim=2)
-        result = terms @ self.weight.flatten(0, 1)
+        result: Tensor = terms @ self.weight.flatten(0, 1)
         return result if self.bias is None else result + self.bias
 
 
@@ -105,7 +126,7 @@ class AveragePool(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(pixel, sample, feature) to (pixel / 4, sample, feature)."""
-        return features.unflatten(0, (-1, 4)).mean(dim=1)
+        return features.view(-1, 4, *features.shape[1:]).mean(dim=1)
 
 
 class MaxPool(nn.Module):
@@ -113,7 +134,7 @@ class MaxPool(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(pixel, sample, feature) to (pixel / 4, sample, feature)."""
-        return features.unflatten(0, (-1, 4)).amax(dim=1)
+        return features.view(-1, 4, *features.shape[1:]).amax(dim=1)
 
 
 class FeatureNorm(nn.BatchNorm1d):
@@ -159,8 +180,21 @@ class ChebyshevStage(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(pixel, sample, inward) to (pixel / 4, sample, outward), or (pixel, sample, outward) without pooling."""
-        result: Tensor = self.norm(self.pool(self.activation(self.conv(features))))
+        slope = {nn.ReLU: 0.0, nn.LeakyReLU: LEAK}.get(type(self.activation))
+        if slope is None or not self.conv.fusible(features):
+            return self.plain(features)
+        pooling = {AveragePool: AVERAGE, MaxPool: MAXIMUM}.get(type(self.pool), NO_POOLING)
+        weights = self.conv.weight, self.conv.bias
+        result: Tensor = self.norm(FusedStage.apply(features, *weights, self.conv.slots(), slope, pooling))  # type: ignore[no-untyped-call]
         return result
+
+    def plain(self, features: Tensor) -> Tensor:
+        """The same, module after module."""
+        result: Tensor = self.norm(self.pool(self.activation(self.conv.plain(features))))
+        return result
+
+
+LEAK = 0.01  # torch's own slope of the leaky ReLU
 
 
 POOLS: dict[str, type[nn.Module]] = {"average": AveragePool, "max": MaxPool}
