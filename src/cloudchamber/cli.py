@@ -225,6 +225,58 @@ def run(
     say_where(opened)
 
 
+@app.command()
+def search(
+    study: Annotated[str | None, typer.Argument(help="a study (see `cloudchamber list`) or the path of a file")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="number of trials in all (default: 20)")] = None,
+    preset: Preset = "quick",
+    settings: Settings = None,
+    sampler: Annotated[str, typer.Option(help="tpe or random")] = "tpe",
+    seed: Seed = 1,
+    workers: Annotated[int, typer.Option(min=1, help="processes that simulate, and then try settings")] = 1,
+    device: Device = "auto",
+    runs: Annotated[Path, typer.Option(help="where the directory of the search is made")] = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="go on with a search, or help one that is under way")
+    ] = None,
+    winner_seeds: Annotated[
+        int | None, typer.Option(min=0, help="trainings of the winner on the whole preset (default: 3)")
+    ] = None,
+) -> None:
+    """Search for settings: trials ranked by the validation split, their importance, the winner trained again."""
+    from rich.table import Table
+
+    from cloudchamber import search as room
+    from cloudchamber.report.search import ranking, winner_line
+    from cloudchamber.run import choose_device
+    from cloudchamber.study import load_study, study_names
+
+    check_device(device)
+    if resume is not None:
+        if study is not None or settings:
+            raise BadInput("--resume DIR goes on with that search's own study and settings: leave yours out", status=2)
+        opened = room.open_search(resume)
+        opened.extend(trials, winner_seeds)
+    else:
+        if study is None:
+            raise BadInput(f"give a study; known: {', '.join(sorted(study_names()))}", status=2)
+        opened = room.new_search(
+            load_study(study), study, preset, settings_of(settings), seed, runs, sampler=sampler,
+            trials=20 if trials is None else trials, winner_seeds=3 if winner_seeds is None else winner_seeds,
+        )  # fmt: skip
+        logging.getLogger("cloudchamber").info("directory of the search %s", opened.path)
+    try:
+        content = room.search(opened, workers, choose_device(device))
+    except KeyboardInterrupt:
+        raise BadInput(f"interrupted; go on with: cloudchamber search --resume {opened.path}") from None
+    header, rows = ranking(content)
+    table = Table(*header, box=None, pad_edge=False)
+    for row in rows[:20]:
+        table.add_row(*row)
+    console().print(table)
+    print(f"\n{winner_line(content)}\nreport: {(opened.path / 'report.html').resolve()}")
+
+
 def check_device(device: str) -> None:
     """Refuse a misspelt device."""
     known = ("auto", "cpu", "cuda")

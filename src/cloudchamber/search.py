@@ -1,0 +1,695 @@
+"""Search for settings: trials that several processes share on disk, ranked by their score on the validation split.
+
+Samplers: random search (Bergstra and Bengio, JMLR 13 (2012) 281) and the tree-structured Parzen estimator (Bergstra et
+al., NeurIPS 24 (2011) 2546) with a constant liar for trials that are still running, both by Optuna. Importance of
+settings: fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014, PMLR 32, 754).
+
+Conventions: a trial fits one predictor of the study to the data set of the search's seed. The test split is never
+looked at. The winner is trained anew with the seeds after the search's, each with data, splits and initial weights of
+its own, as ``cloudchamber run --seed`` would: its scores are free of the selection. A directory holds run.json, the
+journal of trials (``journal.log``), a lock file a process (``processes/``), search.json and report.html.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import logging
+import multiprocessing
+import os
+import platform
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cloudchamber import __version__, farm
+from cloudchamber.data.samples import Samples
+from cloudchamber.data.store import exclusive, write_text
+from cloudchamber.run import commit, hardware, predict_all, splits, write_json
+from cloudchamber.schema import BadInput, Config, did_you_mean
+from cloudchamber.study import Predictor, Row, SearchSpace, Study, load_study
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial, Trial
+log = logging.getLogger("cloudchamber")
+
+SAMPLERS = ("tpe", "random")
+
+ATTEMPTS = 3
+"""How often a trial is begun whose process is killed before it counts as failed."""
+
+RESAMPLES = 10
+"""Bootstrap samples of the trials, for the errors of importances; each has a quarter of the trees."""
+
+TREES = 64
+
+FEWEST = 5
+"""Trials below which no importance is given."""
+
+POLL_SECONDS = 0.2
+
+Settings = dict[str, Any]
+"""Values by setting."""
+
+
+@dataclass(frozen=True)
+class OpenSearch:
+    """A search's directory, study and own record (run.json)."""
+
+    path: Path
+    study: Study
+    space: SearchSpace
+    record: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["seed"])
+
+    @property
+    def trials(self) -> int:
+        return int(self.record["trials"])
+
+    def note(self, **content: Any) -> None:
+        """Add to run.json."""
+        self.record.update(content)
+        write_json(self.path / "run.json", self.record)
+
+    def extend(self, trials: int | None, winner_seeds: int | None) -> None:
+        """Another number of trials in all, or of the winner's trainings; None: as it was."""
+        if trials is not None or winner_seeds is not None:
+            trials = self.trials if trials is None else trials
+            self.note(trials=trials, winner_seeds=self.record["winner_seeds"] if winner_seeds is None else winner_seeds)
+
+    def trial_config(self, chosen: Mapping[str, Any]) -> Config:
+        """The configuration of a trial: preset, changes of the search space, the user's settings, chosen values."""
+        preset = self.study.preset(self.record["preset"])
+        return preset.changed({**self.space.changes, **self.record["settings"], **chosen})
+
+    def winner_config(self, chosen: Mapping[str, Any]) -> Config:
+        """The configuration that the winner is trained with: as ``trial_config``, without the space's changes."""
+        return self.study.preset(self.record["preset"]).changed({**self.record["settings"], **chosen})
+
+
+def new_search(
+    study: Study,
+    source: str,
+    preset: str,
+    settings: Mapping[str, str],
+    seed: int,
+    home: Path,
+    *,
+    trials: int,
+    sampler: str,
+    winner_seeds: int,
+) -> OpenSearch:
+    """Make ``<home>/search-<study>/<UTC time>-s<seed>/`` with run.json.
+
+    Raises:
+        BadInput: the study has no search space or one that does not fit it, an unknown sampler or preset, a setting
+            that the search varies itself, less than one trial (all status 2); the directory cannot be made.
+    """
+    if study.search is None:
+        raise BadInput(f"study {study.name!r} has no search space: give it search=SearchSpace(...)", status=2)
+    if sampler not in SAMPLERS:
+        raise BadInput(f"--sampler {sampler!r}{did_you_mean(sampler, SAMPLERS)}", status=2)
+    if trials < 1 or winner_seeds < 0:
+        raise BadInput(f"{trials} trials, {winner_seeds} seeds: give at least 1 trial, and 0 seeds or more", status=2)
+    source = str(Path(source).resolve()) if source.endswith(".py") else source
+    record = {
+        "study": study.name, "title": f"{study.title}: search for settings", "question": study.question,
+        "reference": study.reference, "source": source, "preset": preset, "seed": seed,
+        "settings": dict(settings), "sampler": sampler, "trials": trials, "winner_seeds": winner_seeds,
+        "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["cloudchamber", *sys.argv[1:]]), "wall_s": {},
+    }  # fmt: skip
+    _check_space(OpenSearch(Path(), study, study.search, record))
+    base = home / f"search-{study.name}" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-s{seed}"
+    try:
+        for twin in itertools.count(1):
+            path = base if twin == 1 else base.with_name(f"{base.name}-{twin}")
+            if not path.exists():
+                break
+        (path / "processes").mkdir(parents=True)
+    except OSError as error:
+        raise BadInput(f"cannot make {path} ({error.strerror}): choose another place with --runs DIR") from None
+    write_json(path / "run.json", record)
+    return OpenSearch(path, study, study.search, record)
+
+
+def open_search(path: Path) -> OpenSearch:
+    """Read a search's directory; BadInput if it is none, or its study has no search space any more."""
+    try:
+        record = json.loads((path / "run.json").read_text())
+    except FileNotFoundError:
+        near = [str(found.parent) for found in path.parent.glob("*/run.json")] if path.parent.is_dir() else []
+        hint = did_you_mean(str(path), near) if near else "; `cloudchamber search STUDY` makes one"
+        raise BadInput(f"{path} is not the directory of a search (no run.json){hint}", status=2) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path / 'run.json'} cannot be read ({error}): start a new search") from None
+    if not isinstance(record, dict) or not {"source", "sampler", "trials", "settings"} <= record.keys():
+        raise BadInput(f"{path / 'run.json'} is not the record of a search: give one that `search` made", status=2)
+    study = load_study(record["source"])
+    if study.search is None:
+        raise BadInput(f"study {study.name!r} has no search space any more: restore it or start a new search")
+    opened = OpenSearch(path, study, study.search, record)
+    _check_space(opened)
+    return opened
+
+
+def _check_space(opened: OpenSearch) -> None:
+    """Refuse a space that does not fit the study, before anything is simulated."""
+    space, settings = opened.space, opened.record["settings"]
+    for name in settings:
+        if name in space.choices:
+            raise BadInput(f"--set {name}: the search varies it itself; leave it out", status=2)
+    config = opened.trial_config({})
+    for name, choice in space.choices.items():
+        if not choice:
+            raise BadInput(f"search space: no values for {name!r}", status=2)
+        for value in choice[:2] if _is_range(choice) else choice:
+            config.changed({name: value})
+    if space.direction not in ("maximize", "minimize"):
+        known = ("maximize", "minimize")
+        raise BadInput(f"search space: direction {space.direction!r}{did_you_mean(space.direction, known)}", status=2)
+    predictors = opened.study.predictors(config, opened.seed, "cpu")
+    if space.predictor not in predictors:
+        hint = did_you_mean(space.predictor, predictors)
+        raise BadInput(f"search space: study has no predictor {space.predictor!r}{hint}", status=2)
+
+
+# --- settings and Optuna's distributions ------------------------------------------------------------------------------
+
+
+def _is_range(choice: tuple[Any, ...]) -> bool:
+    return (
+        len(choice) == 3 and choice[2] in ("log", "linear") and all(isinstance(end, int | float) for end in choice[:2])
+    )
+
+
+def _label(value: Any) -> Any:
+    """What Optuna stores for a value: itself if it can, else its JSON text."""
+    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
+
+
+def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for name, choice in space.choices.items():
+        if not _is_range(choice):
+            found[name] = CategoricalDistribution(tuple(_label(value) for value in choice))
+        elif all(isinstance(end, int) for end in choice[:2]):
+            found[name] = IntDistribution(choice[0], choice[1], log=choice[2] == "log")
+        else:
+            found[name] = FloatDistribution(choice[0], choice[1], log=choice[2] == "log")
+    return found
+
+
+def _settings(space: SearchSpace, parameters: Mapping[str, Any]) -> Settings:
+    """Optuna's parameters as values of settings."""
+    found: Settings = {}
+    for name, label in parameters.items():
+        choice = space.choices[name]
+        values = {} if _is_range(choice) else {_label(value): value for value in choice}
+        found[name] = values.get(label, label)
+    return found
+
+
+# --- the journal, shared by processes ---------------------------------------------------------------------------------
+
+
+class _Lock:
+    """A lock file that the kernel lets go of when its process ends, however it ends; Optuna's journal takes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.handle = -1
+
+    def acquire(self) -> bool:
+        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self.handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        os.close(self.handle)
+
+
+@contextmanager
+def _turn(opened: OpenSearch) -> Iterator[None]:
+    """One process at a time takes stock of the trials and begins one."""
+    lock = _Lock(opened.path / "turn.lock")
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna without its log lines and its warnings of experimental features."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def _journal(opened: OpenSearch, process: int) -> optuna.Study:
+    """The study of Optuna in ``journal.log``; its sampler draws from the child ``process`` of the search's seed."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    path = opened.path / "journal.log"
+    seed = int(np.random.SeedSequence(opened.seed, spawn_key=(process,)).generate_state(1)[0])
+    sampler: optuna.samplers.BaseSampler
+    if opened.record["sampler"] == "tpe":
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+    else:
+        sampler = optuna.samplers.RandomSampler(seed=seed)
+    lock: Any = _Lock(opened.path / "journal.lock")
+    if path.exists():
+        _mend(path, lock)
+    return optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(path), lock)),
+        sampler=sampler,
+        study_name=opened.study.name,
+        direction="maximize" if opened.space.direction == "maximize" else "minimize",
+        load_if_exists=True,
+    )
+
+
+def _mend(path: Path, lock: _Lock) -> None:
+    """Cut off a line that a killed process, or a full disk, left half."""
+    lock.acquire()
+    try:
+        with path.open("r+b") as file:
+            content = file.read()
+            if not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _process(opened: OpenSearch) -> Iterator[int]:
+    """The number of this process in the search, held by a lock file as long as it lives."""
+    with _turn(opened):
+        number = len(list((opened.path / "processes").iterdir()))
+        lock = _Lock(opened.path / "processes" / f"{number:04d}")
+        lock.acquire()
+        os.write(lock.handle, f"pid {os.getpid()} on {platform.node()}\n".encode())
+    try:
+        yield number
+    finally:
+        lock.release()
+
+
+def _is_alive(opened: OpenSearch, number: int) -> bool:
+    handle = os.open(opened.path / "processes" / f"{number:04d}", os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _bury(opened: OpenSearch, journal: optuna.Study) -> None:
+    """Mark trials of dead processes as failed, and line up the same settings again. In our turn only.
+
+    A trial gets its process in the turn in which it is begun, so one without is of a process that died then.
+    """
+    from optuna.trial import TrialState
+
+    for trial in journal.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        about = trial.user_attrs
+        if "process" in about and _is_alive(opened, about["process"]):
+            continue
+        attempt = about.get("attempt", 1)
+        journal.tell(trial.number, state=TrialState.FAIL)
+        log.warning("trial %d: its process is gone", trial.number)
+        if attempt < ATTEMPTS:
+            journal.enqueue_trial(
+                trial.params, user_attrs={"attempt": attempt + 1, "origin": about.get("origin", trial.number)}
+            )
+
+
+def _finished(journal: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count: with a score, or failed by themselves (not by the death of their process)."""
+    from optuna.trial import TrialState
+
+    ended = journal.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+    return [trial for trial in ended if trial.state == TrialState.COMPLETE or _failure(trial)]
+
+
+def _failure(trial: FrozenTrial) -> str | None:
+    """Why a trial has no score; None if it has one, or if the same settings are tried again."""
+    if trial.user_attrs.get("attempt", 1) >= ATTEMPTS and trial.value is None:
+        return f"its process was killed {ATTEMPTS} times"
+    failure: str | None = trial.user_attrs.get("failure")
+    return failure
+
+
+# --- trials -----------------------------------------------------------------------------------------------------------
+
+
+class _Data:
+    """The samples of configurations; the data set of the last one is kept."""
+
+    def __init__(self, opened: OpenSearch, seed: int, workers: int = 1) -> None:
+        self.opened, self.seed, self.workers = opened, seed, workers
+        self.last: tuple[str, Any] = ("", None)
+
+    def splits(self, config: Config) -> tuple[Samples, Samples, Samples]:
+        """Training, validation and test samples; simulated only if the farm's cache does not have them."""
+        study = self.opened.study
+        seen, n = study.data_config(config), study.records(config)
+        key = f"{n} {seen.model_dump_json()}"
+        if self.last[0] != key:
+            source = self.opened.record["source"]
+            found = farm.simulate(study, seen, n, self.seed, workers=self.workers, study_source=source)
+            self.last = (key, found)
+        return splits(study, config, self.last[1], self.seed)
+
+
+def _score(space: SearchSpace, rows: list[Row]) -> Row:
+    """The row that ranks; BadInput if the study makes no such row."""
+    found = {f"{row['metric']} of {row['target']}": row for row in rows if row["predictor"] == space.predictor}
+    wanted = f"{space.metric} of {space.target}"
+    if wanted not in found:
+        raise BadInput(f"search space: the study measures no {wanted}{did_you_mean(wanted, found)}")
+    return found[wanted]
+
+
+def _rows(study: Study, name: str, predictor: Predictor, samples: Samples, seed: int) -> list[Row]:
+    predictions = predict_all({name: predictor}, samples)
+    return study.rows(samples.targets, predictions, np.random.default_rng(seed))
+
+
+def work(opened: OpenSearch, device: str) -> None:
+    """Begin trials, beside other processes, until the search has all of its own; wait for theirs.
+
+    Raises:
+        BadInput: the data, the machine or the search space; a trial whose settings cannot be is only marked as failed.
+    """
+    with _quiet(), _process(opened) as number:
+        data, distributions = _Data(opened, opened.seed), _distributions(opened.space)
+        with _turn(opened):
+            journal = _journal(opened, number)
+        while True:
+            trial: Trial | None = None
+            with _turn(opened):
+                _bury(opened, journal)
+                ended = len(_finished(journal))
+                if ended >= opened.trials:
+                    return
+                if ended + _running(journal) < opened.trials:
+                    trial = journal.ask(distributions)
+                    trial.set_user_attr("process", number)
+            if trial is None:
+                time.sleep(POLL_SECONDS)
+            else:
+                _try(opened, journal, trial, data, device)
+
+
+def _running(journal: optuna.Study) -> int:
+    from optuna.trial import TrialState
+
+    return len(journal.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+
+def _try(opened: OpenSearch, journal: optuna.Study, trial: Trial, data: _Data, device: str) -> None:
+    """Fit and score one trial, and tell the journal."""
+    from optuna.trial import TrialState
+
+    study, space = opened.study, opened.space
+    chosen = _settings(space, trial.params)
+    told = ", ".join(f"{name}={value}" for name, value in chosen.items())
+    directory = opened.path / "trials" / f"{trial.user_attrs.get('origin', trial.number):05d}"
+    start, failure = time.perf_counter(), ""
+    row: Row = {}
+    try:
+        config = opened.trial_config(chosen)
+        train, validation, _ = data.splits(config)
+        predictor = study.predictors(config, opened.seed, device)[space.predictor]
+        directory.mkdir(parents=True, exist_ok=True)
+        predictor.fit(train, validation, directory)  # goes on where a killed process left it
+        row = _score(space, _rows(study, space.predictor, predictor, validation, opened.seed))
+        if not np.isfinite(row["value"]):
+            failure = f"its score is {row['value']}"
+    except BadInput as error:
+        if error.status != 2:
+            raise
+        failure = str(error)  # settings that do not go together
+    except OSError:
+        raise  # the machine, not the settings
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+    trial.set_user_attr("seconds", round(time.perf_counter() - start, 2))
+    shutil.rmtree(directory, ignore_errors=True)
+    if failure:
+        trial.set_user_attr("failure", " ".join(failure.split()))
+        journal.tell(trial, state=TrialState.FAIL)
+        log.warning("trial %d failed (%s): %s", trial.number, told, failure)
+    else:
+        trial.set_user_attr("error", row["error"])
+        journal.tell(trial, float(row["value"]))
+        log.info("trial %d: validation %s = %.4g (%s)", trial.number, space.metric, row["value"], told)
+
+
+# --- the road ---------------------------------------------------------------------------------------------------------
+
+
+def search(opened: OpenSearch, workers: int, device: str) -> dict[str, Any]:
+    """All trials, the winner's trainings and the report, from wherever the search stands; the content of search.json.
+
+    Args:
+        opened: the search; other processes may be at work in it.
+        workers: processes that simulate and then try settings; 1 means this one.
+        device: for networks, ``cpu`` or ``cuda``.
+
+    Raises:
+        BadInput: see ``work``; workers that died; every trial failed.
+    """
+    handler = logging.FileHandler(opened.path / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    status = opened.path / "STATUS"
+    try:
+        if not _is_finished(opened):
+            write_text(status, "running\n")
+            if workers > 1:
+                _Data(opened, opened.seed, workers).splits(opened.trial_config({}))
+                _work_in_processes(opened, workers, device)
+            work(opened, device)  # what processes that died have left, or nothing
+        with exclusive(opened.path, wait=True):
+            if not _is_finished(opened):
+                _finish(opened, workers, device)
+                write_text(status, "finished\n")
+        found: dict[str, Any] = json.loads((opened.path / "search.json").read_text())
+    except BaseException as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        log.error("failed: %s", " ".join(reason.split()))
+        if not _is_finished(opened):  # another process may have done it
+            write_text(status, f"failed: {' '.join(reason.split())}\n")
+        raise
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+    return found
+
+
+def _is_finished(opened: OpenSearch) -> bool:
+    status = opened.path / "STATUS"
+    if not status.exists() or status.read_text() != "finished\n":
+        return False
+    try:
+        content = json.loads((opened.path / "search.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return len(content["trials"]) >= opened.trials and len(content["winner"]["seeds"]) == opened.record["winner_seeds"]
+
+
+def _work_in_processes(opened: OpenSearch, workers: int, device: str) -> None:
+    """``work`` in so many processes, which share the cores; returns when they have ended, however they did."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), str(max(cores // workers, 1)))
+    before = {name: os.environ.get(name) for name in threads}
+    context = multiprocessing.get_context("spawn")
+    arguments = (opened.path, device, log.level)
+    children = [context.Process(target=_work_in_child, args=arguments) for _ in range(workers)]
+    os.environ.update(threads)  # children inherit it
+    try:
+        for child in children:
+            child.start()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
+    try:
+        for child in children:
+            child.join()
+    except BaseException:
+        for child in children:
+            child.terminate()
+            child.join()
+        raise
+    if all(child.exitcode for child in children):
+        raise BadInput(f"every worker process failed, see {opened.path / 'log.txt'}; go on with --resume {opened.path}")
+
+
+def _work_in_child(path: Path, device: str, level: int) -> None:
+    log.setLevel(level)
+    handlers = (logging.StreamHandler(), logging.FileHandler(path / "log.txt", encoding="utf-8"))
+    handlers[1].setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        work(open_search(path), device)
+    except KeyboardInterrupt:
+        sys.exit(1)
+    except Exception as error:
+        log.error("worker process failed: %s: %s", type(error).__name__, " ".join(str(error).split()))
+        sys.exit(1)
+
+
+def _finish(opened: OpenSearch, workers: int, device: str) -> None:
+    """Rank the trials, train the winner, write search.json and the report."""
+    space = opened.space
+    with _quiet(), _turn(opened):
+        ended = _finished(_journal(opened, 0))
+    sign = -1 if space.direction == "maximize" else 1
+    scored = sorted((trial for trial in ended if trial.value is not None), key=lambda trial: sign * _value(trial))
+    failed = [trial for trial in ended if trial.value is None]
+    if not scored:
+        raise BadInput(f"all {len(failed)} trials failed, the last: {_failure(failed[-1])}")
+    chosen = _settings(space, scored[0].params)
+    first = opened.seed + 1
+    seeds = list(range(first, first + opened.record["winner_seeds"]))
+    start = time.perf_counter()
+    rows = [_train_winner(opened, scored[0].number, chosen, seed, workers, device) for seed in seeds]
+    seconds = {"trials": sum(trial.user_attrs.get("seconds", 0.0) for trial in ended)}
+    opened.note(wall_s=seconds | {"winner": round(time.perf_counter() - start, 2)})
+    names = ("study", "preset", "seed", "sampler", "version", "commit", "hardware", "command", "settings", "wall_s")
+    content = {
+        **{name: opened.record[name] for name in names},
+        "date": datetime.now(UTC).date().isoformat(),
+        "score": {
+            "predictor": space.predictor, "sample": "validation", "target": space.target, "metric": space.metric,
+            "direction": space.direction,
+        },
+        "space": {name: list(choice) for name, choice in space.choices.items()},
+        "changes": dict(space.changes),
+        "trials": [
+            {
+                "number": trial.number, "value": trial.value, "settings": _settings(space, trial.params),
+                "failure": _failure(trial),
+                **{name: trial.user_attrs.get(name) for name in ("error", "seconds", "process")},
+            }
+            for trial in scored + failed
+        ],
+        "importance": {"method": "fANOVA", "values": importance(scored, opened.seed)},
+        "winner": {"trial": scored[0].number, "settings": chosen, "seeds": seeds, "scores": _means(rows)},
+    }  # fmt: skip
+    write_json(opened.path / "search.json", content)
+    from cloudchamber.report.page import write_page
+    from cloudchamber.report.search import sections
+
+    write_page(opened.path, sections(content))
+
+
+def _value(trial: FrozenTrial) -> float:
+    assert trial.value is not None
+    return trial.value
+
+
+def _train_winner(opened: OpenSearch, trial: int, chosen: Settings, seed: int, workers: int, device: str) -> list[Row]:
+    """Rows of the validation and the test split of one training; a finished one is read."""
+    study, name = opened.study, opened.space.predictor
+    directory = opened.path / f"winner-{trial:05d}" / f"seed-{seed}"
+    done = directory / "scores.json"
+    if not done.exists():
+        log.info("training the winner (trial %d) with seed %d", trial, seed)
+        config = opened.winner_config(chosen)
+        train, validation, test = _Data(opened, seed, workers).splits(config)
+        predictor = study.predictors(config, seed, device)[name]
+        directory.mkdir(parents=True, exist_ok=True)
+        predictor.fit(train, validation, directory)
+        rows = [
+            {**row, "sample": sample}
+            for sample, samples in (("validation", validation), ("test", test))
+            for row in _rows(study, name, predictor, samples, seed)
+        ]
+        write_json(done, rows)
+    found: list[Row] = json.loads(done.read_text())
+    return found
+
+
+def _means(trainings: list[list[Row]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over trainings of every metric; the spread of one training is unknown (None)."""
+    found = []
+    for row in trainings[0] if trainings else []:
+        key = (row["sample"], row["target"], row["metric"])
+        values = [
+            other["value"]
+            for rows in trainings
+            for other in rows
+            if (other["sample"], other["target"], other["metric"]) == key
+        ]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        about = dict(zip(("sample", "target", "metric"), key, strict=True))
+        found.append({**about, "mean": float(np.mean(values)), "spread": spread, "values": values})
+    return found
+
+
+# --- importance --------------------------------------------------------------------------------------------
+
+
+def importance(trials: list[FrozenTrial], seed: int) -> dict[str, tuple[float, float]]:
+    """Share of the variance of the score that each setting explains by itself (fANOVA), and its error, largest first.
+
+    Args:
+        trials: scored ones.
+        seed: of the random forest and of the bootstrap samples of the trials, whose standard deviation is the error.
+
+    Returns:
+        By setting; empty with fewer than five trials or if all scores are equal.
+    """
+    import optuna
+
+    if len(trials) < FEWEST or np.ptp([_value(trial) for trial in trials]) == 0:
+        return {}
+    rng = np.random.default_rng(seed)
+
+    def shares(some: list[FrozenTrial], trees: int) -> dict[str, float]:
+        study = optuna.create_study()
+        study.add_trials(some)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=trees, seed=seed)
+        return dict(evaluator.evaluate(study))
+
+    with _quiet():
+        found = shares(trials, TREES)
+        resampled = []
+        for _ in range(RESAMPLES):
+            some = [trials[index] for index in rng.integers(len(trials), size=len(trials))]
+            if np.ptp([_value(trial) for trial in some]) > 0:
+                resampled.append(shares(some, TREES // 4))
+    errors = {name: float(np.std([each.get(name, 0.0) for each in resampled])) for name in found}
+    return {name: (found[name], errors[name]) for name in sorted(found, key=lambda name: -found[name])}
