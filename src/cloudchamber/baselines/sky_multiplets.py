@@ -12,9 +12,10 @@ do not). A multiplet is a set of cosmic rays with
 The test statistic is the size of the largest multiplet plus its correlation, scaled to [0, 1), between multiplets of
 the same size. 0: none with three members.
 
-How the sets are found (ours; the publication grows them from pairs): around every seed, strips of half-width ``width``
-in ``strips`` directions hold the candidates; as long as the two conditions are not met, the member that is worst
-described by ``theta_s + D / E`` (least squares in the plane; never the seed) leaves.
+How the sets are found (ours; the publication grows them from pairs): around every seed, strips in ``strips`` directions
+hold the candidates, each as wide as a multiplet between two neighbouring directions needs; as long as the two
+conditions are not met, the member that is worst described by ``theta_s + D / E`` (least squares in the plane; never the
+seed) leaves.
 
 Scales: the publication has E > 20 EeV, a seed above 45 EeV, 20 degrees, correlation 0.9, width 1.5 degrees (protons).
 Helium above 40 EeV has the same rigidities, so the seed is at 90 EeV and the extent stays. The blurring of the minimal
@@ -68,10 +69,10 @@ class MultipletSearch:
         strips: int = 36,
         title: str = "multiplets",
     ) -> None:
-        if not (0 < extent < 90 and 0 < correlation < 1 and width > 0 and strips > 0):
+        if not (0 < extent < 90 and 0 < correlation < 1 and width > 0 and strips > 3):
             raise BadInput(
                 f"extent = {extent}, correlation = {correlation}, width = {width}, strips = {strips}: expected an "
-                "extent of 0 to 90 degrees, a correlation between 0 and 1, a width and strips above 0"
+                "extent of 0 to 90 degrees, a correlation between 0 and 1, a width above 0, 4 or more strips"
             )
         self.title = title
         self.state: Arrays = {
@@ -134,6 +135,7 @@ def _largest(
     plane = np.empty((3, len(sky)))
     index, members = np.empty(len(sky), np.int64), np.empty(len(sky), np.int64)
     best, best_correlation, source = np.empty(0, np.int64), np.nan, np.full(3, np.nan)
+    between = np.tan(np.pi / strips)
     for seed in range(len(sky)):
         if sky[seed, 3] < seed_energy:
             break
@@ -146,7 +148,7 @@ def _largest(
             across = np.cos(angle) * plane[1, :count] - np.sin(angle) * plane[0, :count]
             size = 0
             for j in range(count):
-                if j == 0 or (along[j] > 0 and abs(across[j]) <= width):
+                if j == 0 or (along[j] > 0 and abs(across[j]) <= width + along[j] * between):
                     members[size] = j
                     size += 1
             while size >= SMALLEST and size >= len(best):
