@@ -92,12 +92,14 @@ _DISK_WIDTHS = 17.5
 def arm(x: float, y: float, r: float) -> int:
     """The spiral arm (0 ... 7) at a place with r > 0.
 
-    Arms are bounded by r = r_-x exp((phi - pi) tan 11.5 deg) with r_-x of the arm's outer edge; whole turns are added
-    until a place lies within the eight.
+    Arms are bounded by r = r_-x exp((phi - pi) tan 11.5 deg) with r_-x of the arm's outer edge; a whole turn is added
+    or taken off where a place lies outside the eight.
     """
     crossing = math.log(r) - math.atan2(-y, -x) * _TAN_PITCH  # atan2(-y, -x) is phi - pi in -pi ... pi
     if crossing > _LOG_CROSSINGS[7]:
         crossing -= _TURN
+    elif crossing < _LOG_CROSSINGS[7] - _TURN:
+        crossing += _TURN
     for i in range(7):
         if crossing < _LOG_CROSSINGS[i]:
             return i

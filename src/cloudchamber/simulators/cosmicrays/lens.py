@@ -102,10 +102,11 @@ def make_lens(field: str, nside: int, rigidities: Floats, seed: int = 0) -> Lens
 def _candidates(outside: Singles, source: Singles, kappa: float, pixels: Ints, sums: Floats) -> tuple[int, float]:
     """Pixels whose direction outside lies within a source, and the running sums of their weights; number and total."""
     x, y, z = source[0], source[1], source[2]
-    nearest = np.float32(math.cos(CUT / math.sqrt(kappa)))
+    nearest = np.float32(math.cos(min(CUT / math.sqrt(kappa), math.pi)))
     n = 0
     for pixel in range(outside.shape[0]):
-        if outside[pixel, 0] * x + outside[pixel, 1] * y + outside[pixel, 2] * z > nearest:
+        cosine = outside[pixel, 0] * x + outside[pixel, 1] * y + outside[pixel, 2] * z
+        if cosine > nearest and cosine != 0:  # exactly zero: trapped
             pixels[n] = pixel
             n += 1
     total = 0.0
@@ -125,7 +126,7 @@ def _arrivals(
     pixels, sums = np.empty(outside.shape[1], np.int64), np.empty(outside.shape[1])
     # solid angle of a pixel times the brightness at the centre of a source that ends at CUT
     norm = 4.0 * math.pi / outside.shape[1] * kappa / (2.0 * math.pi)
-    norm /= 1.0 - math.exp(-kappa * (1.0 - math.cos(CUT / math.sqrt(kappa))))
+    norm /= 1.0 - math.exp(-kappa * (1.0 - math.cos(min(CUT / math.sqrt(kappa), math.pi))))
     for b in range(outside.shape[0]):
         n, total = _candidates(outside[b], source, kappa, pixels, sums)
         weights[b] = norm * total

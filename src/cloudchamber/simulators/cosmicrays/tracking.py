@@ -28,6 +28,9 @@ Singles = NDArray[np.float32]
 
 LARMOR = 1.0810
 """Larmor radius of 1 EV in 1 muG [kpc]: 1 EV / (c muG)."""
+STEP = 0.020
+"""Default step [kpc]. Its error (benchmarks/galactic_tracking.py) is small beside what another seed of the turbulence
+changes, but tracks of a few EV in turbulence are chaotic: there any step gives one of many possible lenses."""
 LONGEST = 1000.0
 """A track that is still inside after this length [kpc] counts as trapped."""
 
@@ -43,7 +46,6 @@ class GalacticField(NamedTuple):
         turbulent: whether there is a random field.
         sun: x of the Sun [kpc].
         radius: where tracks end [kpc].
-        step: default step [kpc].
     """
 
     is_uf23: bool
@@ -53,33 +55,25 @@ class GalacticField(NamedTuple):
     turbulent: bool
     sun: float
     radius: float
-    step: float
 
 
-def _jf12(parameters: jf12.JF12, random: bool) -> GalacticField:
+def _jf12(parameters: jf12.JF12, *, random: bool) -> GalacticField:
     beta = parameters.striation if random else 0.0
-    step = TURBULENT_STEP if random else REGULAR_STEP
-    return GalacticField(False, uf23.UF23_BASE, parameters, beta, random, jf12.SUN, jf12.RADIUS, step)
+    return GalacticField(False, uf23.UF23_BASE, parameters, beta, random, jf12.SUN, jf12.RADIUS)
 
 
-def _uf23(random: bool) -> GalacticField:
+def _uf23(*, random: bool) -> GalacticField:
     xi = uf23.UF23_BASE.striation if random else 0.0
-    step = TURBULENT_STEP if random else REGULAR_STEP
-    return GalacticField(True, uf23.UF23_BASE, jf12.JF12_PLANCK, xi, random, uf23.SUN, uf23.RADIUS, step)
+    return GalacticField(True, uf23.UF23_BASE, jf12.JF12_PLANCK, xi, random, uf23.SUN, uf23.RADIUS)
 
-
-REGULAR_STEP = 0.020
-"""Step without turbulence [kpc]."""
-TURBULENT_STEP = 0.010
-"""Step with turbulence [kpc]: the spacing of the box, two to its shortest wave."""
 
 FIELDS: dict[str, GalacticField] = {
-    "jf12": _jf12(jf12.JF12_PAPER, True),
-    "jf12-regular": _jf12(jf12.JF12_PAPER, False),
-    "jf12-planck": _jf12(jf12.JF12_PLANCK, True),
-    "jf12-planck-regular": _jf12(jf12.JF12_PLANCK, False),
-    "uf23": _uf23(True),
-    "uf23-regular": _uf23(False),
+    "jf12": _jf12(jf12.JF12_PAPER, random=True),
+    "jf12-regular": _jf12(jf12.JF12_PAPER, random=False),
+    "jf12-planck": _jf12(jf12.JF12_PLANCK, random=True),
+    "jf12-planck-regular": _jf12(jf12.JF12_PLANCK, random=False),
+    "uf23": _uf23(random=True),
+    "uf23-regular": _uf23(random=False),
 }
 """The models by name: regular, striated and turbulent field, or the regular field alone.
 
@@ -155,14 +149,14 @@ def _trace(
     return total
 
 
-def track(field: str, directions: Floats, rigidity: float, step: float | None = None, seed: int = 0) -> Floats:
+def track(field: str, directions: Floats, rigidity: float, step: float = STEP, seed: int = 0) -> Floats:
     """Directions outside the Galaxy of cosmic rays seen at Earth.
 
     Args:
         field: a name of ``FIELDS``.
         directions: (n, 3) arrival directions at Earth: unit vectors towards where the cosmic rays come from.
         rigidity: E / Z [EV].
-        step: length of a step [kpc], None for the model's own: 20 pc, and 10 pc with turbulence.
+        step: length of a step [kpc].
         seed: of the random fields.
 
     Returns:
@@ -175,18 +169,16 @@ def track(field: str, directions: Floats, rigidity: float, step: float | None = 
     return traced(field, directions, rigidity, step, seed)[0]
 
 
-def traced(
-    field: str, directions: Floats, rigidity: float, step: float | None = None, seed: int = 0
-) -> tuple[Floats, int]:
+def traced(field: str, directions: Floats, rigidity: float, step: float = STEP, seed: int = 0) -> tuple[Floats, int]:
     """What ``track`` gives, and the number of steps of all tracks."""
     model = galactic_field(field)
     start = np.ascontiguousarray(directions, dtype=np.float64)
     if start.ndim != 2 or start.shape[1] != 3 or not np.allclose(np.linalg.norm(start, axis=1), 1.0, atol=1e-5):
         raise BadInput(f"directions of shape {start.shape}: give unit vectors (n, 3)")
-    step = model.step if step is None else step
     if not (0.0 < rigidity < math.inf and 0.0 < step <= 1.0):
         raise BadInput(f"rigidity {rigidity} EV, step {step} kpc: give a positive rigidity and a step of at most 1 kpc")
     box = turbulent_box(seed) if model.turbulent else np.zeros((1, 1, 1, 3), np.float32)
     end = np.empty_like(start)
-    steps = _trace(start, float(rigidity), float(step), model, box, key_of(np.uint64(seed), 1), end)
+    key = np.uint64(key_of(np.uint64(seed), 1))  # numba gives back a Python integer
+    steps = _trace(start, float(rigidity), float(step), model, box, key, end)
     return end, steps

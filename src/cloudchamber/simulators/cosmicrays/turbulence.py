@@ -38,7 +38,10 @@ _ONE = np.uint64(1)
 
 
 def coherence_length(longest: float, shortest: float) -> float:
-    """Coherence length of Kolmogorov turbulence between two wavelengths (Harari et al., section 2, eq. for L_c)."""
+    """Coherence length of Kolmogorov turbulence between two wavelengths, as the lengths are (Harari et al., section 2).
+
+    It is the integral of <B(0) B(x)> / <B^2> over x from minus to plus infinity.
+    """
     ratio = shortest / longest
     return longest / 5.0 * (1.0 - math.pow(ratio, 5 / 3)) / (1.0 - math.pow(ratio, 2 / 3))
 
