@@ -210,6 +210,10 @@ def test_bad_directory_metric_and_study_without_space(tmp_path: Path) -> None:
         open_search(tmp_path)
     with pytest.raises(BadInput, match="no search space"):
         begin(tmp_path, load_study(str(Path(__file__).parent / "toy_study.py")))
+    other = begin(tmp_path)
+    other.note(code="0123456789abcdef")
+    with pytest.raises(BadInput, match="data have changed"):
+        open_search(other.path)
     opened = begin(tmp_path, with_space(metric="mea"))
     with pytest.raises(BadInput, match="did you mean 'mae of height'"):
         search(opened, 1, "cpu")

@@ -131,7 +131,8 @@ def new_search(
         "study": study.name, "title": f"{study.title}: search for settings", "question": study.question,
         "reference": study.reference, "source": source, "preset": preset, "seed": seed,
         "settings": dict(settings), "sampler": sampler, "trials": trials, "winner_seeds": winner_seeds,
-        "version": __version__, "commit": commit(), "hardware": hardware(), "host": platform.node(),
+        "code": farm.code_hash(study), "version": __version__, "commit": commit(), "hardware": hardware(),
+        "host": platform.node(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(["cloudchamber", *sys.argv[1:]]), "wall_s": {},
     }  # fmt: skip
@@ -164,6 +165,8 @@ def open_search(path: Path) -> OpenSearch:
     study = load_study(record["source"])
     if study.search is None:
         raise BadInput(f"study {study.name!r} has no search space any more: restore it or start a new search")
+    if record.get("code") != farm.code_hash(study):
+        raise BadInput(f"{path}: the study's data have changed since it began (other simulators): start a new search")
     opened = OpenSearch(path, study, study.search, record)
     _check_space(opened)
     return opened
@@ -441,7 +444,9 @@ def _try(opened: OpenSearch, journal: optuna.Study, trial: Trial, data: _Data, d
 
     study, space = opened.study, opened.space
     chosen = _settings(space, trial.params)
-    told = ", ".join(f"{name}={value}" for name, value in chosen.items())
+    told = ", ".join(
+        f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in chosen.items()
+    )
     directory = opened.path / "trials" / f"{trial.user_attrs.get('origin', trial.number):05d}"
     start, failure = time.perf_counter(), ""
     row: Row = {}
