@@ -54,6 +54,7 @@ RESAMPLES = 10
 """Bootstrap samples of the trials, for the errors of importances; each has a quarter of the trees."""
 
 TREES = 64
+"""Of the random forest of fANOVA."""
 
 FEWEST = 5
 """Trials below which no importance is given."""
