@@ -1,0 +1,465 @@
+"""Edge convolution on clouds of cosmic rays (EdgeConv; Wang et al., arXiv:1801.07829, eq. 7 and 8), with its graph.
+
+The publication's edge feature ``Theta (x_j - x_i) + Phi x_i`` becomes ``(Phi - Theta) x_i + Theta x_j``: both matrices
+meet nodes, not edges. Added to it are invariants of the two directions and energies, so that a layer answers to
+distances on the sphere and to nothing else of the coordinates:
+
+    e_ij = relu(A x_i + B x_j + W g_ij + v |y_i - y_j|^2),      x'_i = C mean_j e_ij  (+ D max_j e_ij),
+
+with ``g_ij`` of ``pair_geometry``, the neighbours j of i by ``nearest``, and learned coordinates y in dynamic layers. C
+is the last linear layer of the publication's kernel: it commutes with the mean.
+
+On a CPU the edges never exist in memory: compiled loops gather, sum, activate and aggregate, and their hand-written
+gradient computes the edges again. Everywhere else (other devices, double precision, export, gradients with respect to
+the cosmic rays) plain torch does the same. Conventions: (sample, node, feature); energies in EeV, chords
+d = |n_i - n_j| of unit vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Aggregation = Literal["mean", "mean and max"]
+
+# widths of the kernels of pair_geometry: (charge times) rad EV of both ends together, of one end, and angles in rad
+PAIR_SPREADS = (6.0, 10.0, 18.0)
+END_SPREAD = 9.0
+ANGLES = (0.09, 0.17, 0.31)
+GEOMETRY = len(PAIR_SPREADS) + len(ANGLES) + 2
+
+
+def compiled(*arrays: Tensor) -> bool:
+    """Whether the compiled loops can take these: single precision on a CPU, and nothing is being exported or traced."""
+    return not torch.compiler.is_compiling() and all(
+        array.device.type == "cpu" and array.dtype == torch.float32 for array in arrays
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- neighbours
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _nearest(points: NDArray[np.float32], k: int, index: NDArray[np.int32]) -> None:  # noqa: PLR0912, PLR0915
+    """Fills ``index`` (sample, node, k) with the k nearest other nodes of ``points`` (sample, node, axis)."""
+    samples, n, axes = points.shape
+    place = np.empty((axes, n), np.float32)  # one row an axis, nodes ordered along the widest axis (the first row)
+    distance = np.empty(n, np.float32)
+    found = np.empty(n, np.int32)
+    for s in range(samples):
+        widest, spread = 0, np.float32(-1.0)
+        for a in range(axes):
+            mean = np.float32(0.0)
+            square = np.float32(0.0)
+            for i in range(n):
+                mean += points[s, i, a]
+                square += points[s, i, a] * points[s, i, a]
+            variance = square - mean * mean / np.float32(n)
+            if variance > spread:
+                widest, spread = a, variance
+        order = np.argsort(points[s, :, widest])
+        for a in range(axes):
+            source = widest if a == 0 else (0 if a == widest else a)
+            for i in range(n):
+                place[a, i] = points[s, order[i], source]
+        limit = max(spread / np.float32(n), np.float32(1e-12))  # guess of the k-th squared distance; corrected below
+        for i in range(n):
+            while True:
+                # candidates: nodes within the limit along the widest axis
+                reach = np.float32(np.sqrt(limit))
+                low = np.searchsorted(place[0], place[0, i] - reach)
+                high = np.searchsorted(place[0], place[0, i] + reach, side="right")
+                width = high - low
+                for c in range(width):
+                    step = place[0, low + c] - place[0, i]
+                    distance[c] = step * step
+                for a in range(1, axes):
+                    centre = place[a, i]
+                    for c in range(width):
+                        step = place[a, low + c] - centre
+                        distance[c] += step * step
+                distance[i - low] = np.float32(1e30)  # a node is no neighbour of itself: by index, duplicates count
+                inside = 0
+                for c in range(width):
+                    inside += 1 if distance[c] <= limit else 0
+                if inside >= k:
+                    break
+                growth = np.float32(1.2) * np.float32(k + 1) / np.float32(inside + 1)
+                limit = limit * min(max(growth, np.float32(1.3)), np.float32(4.0))
+            # tighten: the number inside grows about linearly with the squared distance
+            least = np.float32(0.0)
+            top = limit
+            for _ in range(24):
+                if inside <= k + 6:
+                    break
+                share = np.float32(k + 3) / np.float32(inside)
+                middle = least + (top - least) * min(max(share, np.float32(0.1)), np.float32(0.95))
+                count = 0
+                for c in range(width):
+                    count += 1 if distance[c] <= middle else 0
+                if count >= k:
+                    top = middle
+                    inside = count
+                else:
+                    least = middle
+            count = 0
+            for c in range(width):
+                found[count] = c
+                count += 1 if distance[c] <= top else 0
+                if count == n:
+                    break
+            while count > k:
+                worst = 0
+                for c in range(1, count):
+                    if distance[found[c]] > distance[found[worst]]:
+                        worst = c
+                count -= 1
+                found[worst] = found[count]
+            for c in range(k):
+                index[s, order[i], c] = order[low + found[c]]
+            limit = top * np.float32(1.3)
+
+
+def nearest(points: Tensor, neighbours: int) -> Tensor:
+    """The nearest other nodes of every node by Euclidean distance: int64 (sample, node, k), in no particular order.
+
+    Args:
+        points: (sample, node, axis).
+        neighbours: k; less than that where there are fewer other nodes.
+    """
+    nodes = points.shape[1]
+    k = min(neighbours, nodes - 1)
+    if k < 1:
+        raise ValueError(f"{nodes} nodes: a graph of neighbours needs two at least")
+    points = points.detach()
+    if compiled(points):
+        index = torch.empty((*points.shape[:2], k), dtype=torch.int32)
+        finite = points.nan_to_num(0.0).clamp(-1e6, 1e6)  # the loops end for any numbers, not for nan
+        _nearest(finite.contiguous().numpy(), k, index.numpy())
+        return index.long()
+    square = (points[:, :, None] - points[:, None]).square().sum(dim=-1)
+    own = torch.eye(nodes, dtype=torch.bool, device=points.device)
+    return torch.topk(square.masked_fill(own, torch.inf), k, largest=False, sorted=False).indices
+
+
+def neighbours_of(values: Tensor, index: Tensor) -> Tensor:
+    """``values`` (sample, node, feature) at ``index`` (sample, node, k): (sample, node, k, feature)."""
+    samples, nodes, k = index.shape
+    flat = index.reshape(samples, nodes * k, 1).expand(-1, -1, values.shape[-1])
+    return values.gather(1, flat).reshape(samples, nodes, k, values.shape[-1])
+
+
+# ----------------------------------------------------------------------------------------------------------- geometry
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _pair_geometry(
+    directions: NDArray[np.float32], lengths: NDArray[np.float32], index: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    samples, nodes, k = index.shape
+    scales = np.empty(8, np.float32)
+    for s in range(samples):
+        for i in range(nodes):
+            own = lengths[s, i]
+            for e in range(k):
+                j = index[s, i, e]
+                x = directions[s, i, 0] - directions[s, j, 0]
+                y = directions[s, i, 1] - directions[s, j, 1]
+                z = directions[s, i, 2] - directions[s, j, 2]
+                other = lengths[s, j]
+                both = np.float32(1.0) / (own + other)
+                scales[0] = np.float32(1 / (16 * PAIR_SPREADS[0] ** 2)) * both
+                scales[1] = np.float32(1 / (16 * PAIR_SPREADS[1] ** 2)) * both
+                scales[2] = np.float32(1 / (16 * PAIR_SPREADS[2] ** 2)) * both
+                scales[3] = np.float32(1 / (16 * ANGLES[0] ** 2))
+                scales[4] = np.float32(1 / (16 * ANGLES[1] ** 2))
+                scales[5] = np.float32(1 / (16 * ANGLES[2] ** 2))
+                scales[6] = np.float32(1 / (16 * END_SPREAD**2)) / own
+                scales[7] = np.float32(1 / (16 * END_SPREAD**2)) / other
+                square = x * x + y * y + z * z
+                for r in range(8):
+                    base = max(np.float32(1.0) - square * scales[r], np.float32(0.0))
+                    base *= base
+                    base *= base
+                    out[s, i, e, r] = base * base
+
+
+def pair_geometry(directions: Tensor, energies: Tensor, index: Tensor) -> Tensor:
+    """What an edge knows of its ends: bell-shaped kernels of their distance, (sample, node, k, GEOMETRY).
+
+    Every kernel is ``max(0, 1 - t / 8)^8``, nearly ``exp(-t)`` but zero from t = 8 on, with ``t = d^2 / (2 s^2)``. The
+    spread s is, in this order: ``q sqrt(1 / E_i^2 + 1 / E_j^2)`` for q in PAIR_SPREADS (two cosmic rays of one source,
+    both deflected in proportion to 1/E), the angles ANGLES, and END_SPREAD / E_i and END_SPREAD / E_j (one end marks
+    the source).
+
+    Args:
+        directions: unit vectors (sample, node, 3).
+        energies: (sample, node) in EeV, positive.
+        index: neighbours (sample, node, k).
+    """
+    lengths = energies.square().reciprocal()
+    if compiled(directions, energies) and not (directions.requires_grad or energies.requires_grad):
+        out = torch.empty((*index.shape, GEOMETRY))
+        _pair_geometry(
+            directions.contiguous().numpy(), lengths.contiguous().numpy(), index.contiguous().numpy(), out.numpy()
+        )
+        return out
+    square = (directions[:, :, None] - neighbours_of(directions, index)).square().sum(dim=-1)
+    own = lengths[:, :, None].expand_as(square)
+    other = neighbours_of(lengths[:, :, None], index)[..., 0]
+    scales = [1 / (16 * q**2 * (own + other)) for q in PAIR_SPREADS]
+    scales += [torch.full_like(square, 1 / (16 * angle**2)) for angle in ANGLES]
+    scales += [1 / (16 * END_SPREAD**2 * own), 1 / (16 * END_SPREAD**2 * other)]
+    return (1 - square[..., None] * torch.stack(scales, dim=-1)).clamp(min=0).pow(8)
+
+
+# ------------------------------------------------------------------------------------------------------- aggregation
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _aggregate(  # noqa: PLR0912
+    centre: NDArray[np.float32],
+    other: NDArray[np.float32],
+    geometry: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    places: NDArray[np.float32],
+    stretch: NDArray[np.float32],
+    index: NDArray[np.int64],
+    mean: NDArray[np.float32],
+    top: NDArray[np.float32],
+    which: NDArray[np.int16],
+) -> None:
+    """Mean (and, if ``top`` is not empty, maximum and its edge) over the edges of every node."""
+    samples, nodes, k = index.shape
+    width = centre.shape[2]
+    axes = places.shape[2]
+    with_top = top.shape[0] > 0
+    edge = np.empty(width, np.float32)
+    for s in range(samples):
+        for i in range(nodes):
+            total = mean[s, i]
+            own = centre[s, i]
+            total[:] = 0
+            for e in range(k):
+                j = index[s, i, e]
+                g = geometry[s, i, e]
+                g0, g1, g2, g3, g4, g5, g6, g7 = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
+                square = np.float32(0.0)
+                for a in range(axes):
+                    step = places[s, i, a] - places[s, j, a]
+                    square += step * step
+                row = other[s, j]
+                for c in range(width):
+                    value = own[c] + row[c] + square * stretch[c]
+                    value += g0 * weight[0, c] + g1 * weight[1, c] + g2 * weight[2, c] + g3 * weight[3, c]
+                    value += g4 * weight[4, c] + g5 * weight[5, c] + g6 * weight[6, c] + g7 * weight[7, c]
+                    edge[c] = max(value, np.float32(0.0))
+                for c in range(width):
+                    total[c] += edge[c]
+                if with_top:
+                    if e == 0:
+                        for c in range(width):
+                            top[s, i, c] = edge[c]
+                            which[s, i, c] = 0
+                    else:
+                        for c in range(width):
+                            if edge[c] > top[s, i, c]:
+                                top[s, i, c] = edge[c]
+                                which[s, i, c] = e
+            for c in range(width):
+                total[c] *= np.float32(1.0) / np.float32(k)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _aggregate_gradient(  # noqa: PLR0912
+    centre: NDArray[np.float32],
+    other: NDArray[np.float32],
+    geometry: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    places: NDArray[np.float32],
+    stretch: NDArray[np.float32],
+    index: NDArray[np.int64],
+    which: NDArray[np.int16],
+    d_mean: NDArray[np.float32],
+    d_top: NDArray[np.float32],
+    d_centre: NDArray[np.float32],
+    d_other: NDArray[np.float32],
+    d_weight: NDArray[np.float64],
+    d_places: NDArray[np.float32],
+    d_stretch: NDArray[np.float64],
+) -> None:
+    """Gradients of ``_aggregate``, added to what the ``d_`` arrays hold; the edges are computed again."""
+    samples, nodes, k = index.shape
+    width = centre.shape[2]
+    axes = places.shape[2]
+    with_top = which.shape[0] > 0
+    edge = np.empty(width, np.float32)
+    slope = np.empty(width, np.float32)
+    sums = np.empty((9, width), np.float32)  # of one node: single precision over a whole batch would lose digits
+    share = np.float32(1.0) / np.float32(k)
+    for s in range(samples):
+        for i in range(nodes):
+            own = centre[s, i]
+            d_own = d_centre[s, i]
+            sums[:] = 0
+            for c in range(width):
+                slope[c] = d_mean[s, i, c] * share
+            for e in range(k):
+                j = index[s, i, e]
+                g = geometry[s, i, e]
+                g0, g1, g2, g3, g4, g5, g6, g7 = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
+                square = np.float32(0.0)
+                for a in range(axes):
+                    step = places[s, i, a] - places[s, j, a]
+                    square += step * step
+                row = other[s, j]
+                for c in range(width):
+                    value = own[c] + row[c] + square * stretch[c]
+                    value += g0 * weight[0, c] + g1 * weight[1, c] + g2 * weight[2, c] + g3 * weight[3, c]
+                    value += g4 * weight[4, c] + g5 * weight[5, c] + g6 * weight[6, c] + g7 * weight[7, c]
+                    edge[c] = value
+                if with_top:
+                    for c in range(width):
+                        extra = d_top[s, i, c] if which[s, i, c] == e else np.float32(0.0)
+                        edge[c] = slope[c] + extra if edge[c] > 0 else np.float32(0.0)
+                else:
+                    for c in range(width):
+                        edge[c] = slope[c] if edge[c] > 0 else np.float32(0.0)
+                d_row = d_other[s, j]
+                for c in range(width):
+                    d_row[c] += edge[c]
+                for c in range(width):
+                    d_own[c] += edge[c]
+                for r in range(8):
+                    factor = g[r]
+                    for c in range(width):
+                        sums[r, c] += factor * edge[c]
+                if axes > 0:
+                    pull = np.float32(0.0)
+                    for c in range(width):
+                        sums[8, c] += square * edge[c]
+                        pull += stretch[c] * edge[c]
+                    for a in range(axes):
+                        step = np.float32(2.0) * pull * (places[s, i, a] - places[s, j, a])
+                        d_places[s, i, a] += step
+                        d_places[s, j, a] -= step
+            for r in range(8):
+                for c in range(width):
+                    d_weight[r, c] += sums[r, c]
+            if axes > 0:
+                for c in range(width):
+                    d_stretch[c] += sums[8, c]
+
+
+class _Aggregate(torch.autograd.Function):
+    """The compiled loops as one differentiable operation; no gradient for geometry and index."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        centre: Tensor,
+        other: Tensor,
+        weight: Tensor,
+        places: Tensor,
+        stretch: Tensor,
+        geometry: Tensor,
+        index: Tensor,
+        with_top: bool,
+    ) -> tuple[Tensor, Tensor]:
+        kept = [value.detach().contiguous() for value in (centre, other, geometry, weight, places, stretch, index)]
+        mean = torch.empty_like(kept[0])
+        shape = mean.shape if with_top else (0, 0, 0)
+        top, which = torch.empty(shape), torch.empty(shape, dtype=torch.int16)
+        _aggregate(*(value.numpy() for value in (*kept, mean, top, which)))
+        ctx.save_for_backward(*kept, which)
+        return mean, top
+
+    @staticmethod
+    def backward(ctx: Any, d_mean: Tensor, d_top: Tensor) -> tuple[Tensor | None, ...]:
+        centre, other, geometry, weight, places, stretch, index, which = ctx.saved_tensors
+        d_centre, d_other, d_places = torch.zeros_like(centre), torch.zeros_like(other), torch.zeros_like(places)
+        d_weight, d_stretch = torch.zeros_like(weight, dtype=torch.float64), torch.zeros_like(stretch).double()
+        read = (centre, other, geometry, weight, places, stretch, index, which)
+        slopes = (d_mean.contiguous(), d_top.contiguous())
+        written = (d_centre, d_other, d_weight, d_places, d_stretch)
+        _aggregate_gradient(*(value.numpy() for value in (*read, *slopes, *written)))
+        return d_centre, d_other, d_weight.float(), d_places, d_stretch.float(), None, None, None
+
+
+def aggregate(
+    centre: Tensor,
+    other: Tensor,
+    weight: Tensor,
+    places: Tensor,
+    stretch: Tensor,
+    geometry: Tensor,
+    index: Tensor,
+    aggregation: Aggregation = "mean",
+) -> Tensor:
+    """``relu(centre_i + other_j + geometry_ij weight + stretch |places_i - places_j|^2)``, aggregated over neighbours.
+
+    Args:
+        centre, other: (sample, node, width).
+        weight: (GEOMETRY, width).
+        places: (sample, node, axis); no axis, no such term.
+        stretch: (width,).
+        geometry: (sample, node, k, GEOMETRY).
+        index: neighbours (sample, node, k).
+        aggregation: "mean" gives (sample, node, width), "mean and max" (sample, node, 2 width).
+    """
+    with_top = aggregation == "mean and max"
+    if compiled(centre, other, weight, places, stretch, geometry) and not geometry.requires_grad:
+        mean, top = _Aggregate.apply(  # type: ignore[no-untyped-call]
+            centre, other, weight, places, stretch, geometry, index, with_top
+        )
+        return torch.cat([mean, top], dim=-1) if with_top else mean
+    edges = centre[:, :, None] + neighbours_of(other, index) + geometry @ weight
+    if places.shape[-1]:
+        square = (places[:, :, None] - neighbours_of(places, index)).square().sum(dim=-1, keepdim=True)
+        edges = edges + square * stretch
+    edges = torch.relu(edges)
+    mean = edges.mean(dim=2)
+    return torch.cat([mean, edges.max(dim=2).values], dim=-1) if with_top else mean
+
+
+class EdgeConv(nn.Module):
+    """One edge convolution: the module's equation, on a graph that is given.
+
+    Args:
+        inward, outward: features of a node before and after.
+        axes: of the learned coordinates; 0 for none.
+        aggregation: over the edges of a node.
+    """
+
+    def __init__(self, inward: int, outward: int, axes: int = 0, aggregation: Aggregation = "mean") -> None:
+        super().__init__()
+        self.aggregation: Aggregation = aggregation
+        self.axes = axes
+        self.centre = nn.Linear(inward, outward)
+        self.other = nn.Linear(inward, outward, bias=False)
+        self.weight = nn.Parameter(torch.randn(GEOMETRY, outward) / GEOMETRY**0.5)
+        self.stretch = nn.Parameter(torch.randn(outward) * 0.1) if axes else None
+        self.outward = nn.Linear(outward * (2 if aggregation == "mean and max" else 1), outward)
+
+    def forward(self, nodes: Tensor, geometry: Tensor, index: Tensor, places: Tensor | None = None) -> Tensor:
+        """``nodes`` (sample, node, inward) to (sample, node, outward).
+
+        ``geometry`` (sample, node, k, GEOMETRY) and ``index`` (sample, node, k) are the graph; ``places`` (sample,
+        node, axes) the learned coordinates of a dynamic layer.
+        """
+        if (places is None) != (self.stretch is None) or (places is not None and places.shape[-1] != self.axes):
+            raise ValueError(f"learned coordinates: {self.axes} axes expected")
+        if places is None or self.stretch is None:
+            places, stretch = nodes.new_empty((*nodes.shape[:2], 0)), nodes.new_zeros(self.weight.shape[1])
+        else:
+            stretch = self.stretch
+        edges = aggregate(
+            self.centre(nodes), self.other(nodes), self.weight, places, stretch, geometry, index, self.aggregation
+        )
+        out: Tensor = self.outward(edges)
+        return out
