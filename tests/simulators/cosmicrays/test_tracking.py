@@ -1,4 +1,4 @@
-"""Backtracking: exact circles, reversibility, a slow integrator, and the mean deflections of the reference."""
+"""Backtracking: a slow integrator, the straight-line limit, mean deflections, and the parts of the fields."""
 
 from __future__ import annotations
 
