@@ -16,6 +16,7 @@ import typer
 from cloudchamber import __version__
 from cloudchamber.schema import BadInput, did_you_mean
 from cloudchamber.sim.heavyion import heavyion
+from cloudchamber.sim.skies import skies
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +40,7 @@ sim = typer.Typer(
 )
 app.add_typer(sim, name="sim")
 sim.command("heavyion", context_settings={"help_option_names": ["-h", "--help"]})(heavyion)
+sim.command("skies")(skies)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
@@ -383,6 +385,12 @@ def evaluate(
             f"warning: {outside.sum()} of {len(outside)} inputs lie outside the range of the training", file=sys.stderr
         )
     names = result["target_names"]
+    if result["p_values"]:
+        columns = [f"record {number}" for number in range(min(len(outside), 20))]
+        table = Table("p-value (1000 null records)", *columns, box=None, pad_edge=False)
+        for name, values in result["p_values"].items():
+            table.add_row(name, *(f"{value:.3g}" for value in values[:20]))
+        console().print(table)
     if result["rows"]:
         table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
         for row in result["rows"]:
@@ -401,6 +409,7 @@ def evaluate(
     if output is not None:
         arrays = {f"{name}/mean": prediction.mean for name, prediction in result["predictions"].items()}
         arrays |= {f"{name}/std": p.std for name, p in result["predictions"].items() if p.std is not None}
+        arrays |= {f"{name}/p_value": values for name, values in result["p_values"].items()}
         road.write_arrays(output, {**arrays, "outside_training_range": outside}, {"targets": list(names)})
         print(f"predictions of {len(outside)} records in {output}")
 
@@ -420,6 +429,28 @@ def explain(
     with watched("simulating") as progress:
         for path in road.explain(directory, method, road.Resources(workers, scheduler, device, progress)):
             print(path)
+
+
+@app.command()
+def null(
+    directory: RunDirectory,
+    predictor: Annotated[str, typer.Option(help="whose test statistic (see the tables of the run)")],
+    n: Annotated[int, typer.Option("-n", min=1, help="records of the null hypothesis in all")] = 1_000_000,
+    share: Annotated[
+        str, typer.Option(metavar="I/N", help="this process makes every N-th chunk, from the I-th")
+    ] = "1/1",
+    device: Device = "auto",
+) -> None:
+    """Many records of the null hypothesis (isotropic skies): p-values of a search measured instead of extrapolated.
+
+    Only the test statistic is kept. Stop it at any time: the same command goes on. Several processes share the work.
+    """
+    from cloudchamber import run as road
+
+    check_device(device)
+    with watched("null hypothesis, chunks") as progress:
+        path, skies_there = road.null(directory, predictor, n, share, device, progress)
+    print(f"{skies_there} null records of {predictor} in {path}")
 
 
 @app.command()
@@ -449,7 +480,7 @@ def doctor() -> None:
     import platform
     from importlib.metadata import PackageNotFoundError, metadata, version
 
-    from cloudchamber import farm
+    from cloudchamber.data.store import cache_directory
     from cloudchamber.run import hardware
 
     out = console()
@@ -469,7 +500,7 @@ def doctor() -> None:
         there = importlib.util.find_spec(module) is not None
         state = "installed" if there else f"missing, pip install 'cloudchamber[{extra}]' adds {adds}"
         out.print(f"  extra {extra} ({adds}): {state}" if there else f"  extra {extra}: {state}", markup=False)
-    cache = farm.cache_directory()
+    cache = cache_directory()
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 2**20
     out.print(f"  cache {cache}: {size:.0f} MiB, writable (CLOUDCHAMBER_CACHE moves it)", markup=False)
 

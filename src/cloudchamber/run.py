@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
 from cloudchamber.data.store import exclusive, is_sealed, new_file, open_file, reading, replacing, write_text
-from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
+from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean, fingerprint
 from cloudchamber.study import Predictor, Row, Study, load_study
 
 log = logging.getLogger("cloudchamber")
@@ -491,7 +492,7 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     predictors = restored(run, choose_device(device))
     samples, known_truth = own_samples(study, config, data, mapping)
     everything = np.arange(len(samples), dtype=np.int64)
-    predictions = {}
+    predictions: dict[str, Prediction] = {}
     for name, predictor in predictors.items():
         try:
             predictions |= predict_all({name: predictor}, samples)
@@ -593,6 +594,85 @@ def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
             explain_one(run, name, predictors, test)
         write_report(run)
     return [run.path / "explanations" / f"{name}.h5" for name in names]
+
+
+NULL_CHUNK = 2000
+"""Null records of one chunk of an ensemble: a minute's work at most, and what a kill can cost."""
+
+
+def null(
+    path: Path, predictor: str, n: int, share: str, device: str, progress: Progress | None = None
+) -> tuple[Path, int]:
+    """Extend the ensemble of a predictor's test statistic under the null hypothesis in ``null/<predictor>/`` of a run,
+    then score that predictor again with the larger ensemble and rebuild the report.
+
+    Args:
+        path: a finished run of a study with a null hypothesis.
+        predictor: by name.
+        n: null records in all.
+        share: ``"2/3"``: this process makes the second of three equal shares; the last to end scores.
+        device: for networks.
+        progress: called with (chunks done, chunks in all) of this share.
+
+    Returns:
+        The directory of the ensemble, and the number of records in it.
+
+    Raises:
+        BadInput: the study has no null hypothesis, no such predictor, a share that is none, other weights than before.
+    """
+    from cloudchamber.data import ensembles
+
+    run = open_run(path)
+    study, config = run.study, run.config
+    make = study.null
+    if make is None:
+        raise BadInput(f"study {study.name!r} has no null hypothesis: there is nothing to repeat", status=2)
+    first, slash, shares = share.partition("/")
+    if not (slash and first.isdigit() and shares.isdigit() and 1 <= int(first) <= int(shares)):
+        raise BadInput(f"--share {share}: write it as 1/2 and 2/2 for two processes", status=2)
+    metrics = read_metrics(path)
+    predictors = study.predictors(config, run.seed, choose_device(device))
+    if predictor not in predictors:
+        raise BadInput(f"no predictor {predictor!r}{did_you_mean(predictor, predictors)}", status=2)
+    weights = path / "checkpoints" / predictor
+    chosen = predictors[predictor]
+    chosen.restore(weights)
+    files = sorted(file for file in weights.rglob("*") if file.suffix in {".pt", ".npz", ".json"})
+    key = fingerprint([config.model_dump(mode="json"), *(sha256(file.read_bytes()).hexdigest() for file in files)])
+
+    def statistic(seeds: np.random.SeedSequence, count: int) -> NDArray[np.float64]:
+        parts = np.array_split(make(config, None, count, seeds), -(-count // 256))
+        return np.concatenate([chosen.predict(part).mean[:, 0].astype(np.float64) for part in parts])
+
+    directory = path / "null" / predictor
+    seed = run.seed + 2_000_003  # not the seed of any data set of the run
+    ensembles.extend(directory, key, n, NULL_CHUNK, seed, statistic, progress, (int(first) - 1, int(shares)))
+    values = ensembles.read(directory)
+    if len(values) >= n:
+        with exclusive(path, wait=True):
+            rows = [row for row in metrics["rows"] if row["predictor"] != predictor]
+            metrics["rows"] = rows + rescored(run, predictor, values)
+            write_json(path / "metrics.json", metrics)
+            write_report(run)
+    return directory, len(values)
+
+
+def rescored(run: OpenRun, predictor: str, null_statistic: NDArray[np.float64]) -> list[Row]:
+    """Rows of one predictor on every sample of predictions.h5, with further null records of known statistic."""
+    rows: list[Row] = []
+    with h5py.File(run.path / "predictions.h5") as file:
+        for sample, group in file.items():
+            truth, said = group["truth"][:], group[predictor]["mean"][:].astype(np.float64)
+            known = np.full((len(null_statistic), said.shape[1]), np.nan)
+            known[:, 0] = null_statistic
+            nothing = np.zeros((len(known), truth.shape[1]), np.float32)
+            whole = Prediction(np.concatenate([said, known]))
+            found = run.study.rows(
+                np.concatenate([truth, nothing]), {predictor: whole}, np.random.default_rng(run.seed)
+            )
+            rows += [{**row, "sample": sample, "floor": None} for row in found]
+    order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
+    return [{key: _number(row[key]) for key in order} for row in rows]
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from cloudchamber.metrics.classification import auc
 from cloudchamber.metrics.directions import median_distance
-from cloudchamber.metrics.regression import Measured, mae
-from cloudchamber.metrics.significance import detectable_fraction, median_significance, signal_needed
+from cloudchamber.metrics.regression import Measured, bootstrap, mae
+from cloudchamber.metrics.significance import (
+    detectable_fraction,
+    fit_tail,
+    median_significance,
+    signal_needed,
+    significance,
+    tail_p_value,
+)
 
 LEAST_ISOTROPIC = 100
 """Fewer isotropic skies give no tail and no threshold of 1 %."""
@@ -57,6 +64,31 @@ def search_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generat
         rows.append(_row(name, "signal", "signal_needed", Measured(crossing.value, crossing.error, n)))
         fraction = detectable_fraction(numbers[there], statistic[there], isotropic, 1000, rng)
         rows.append(_row(name, "signal", "detectable_fraction", fraction))
+    return rows + _estimates(name, truth, said, rng)
+
+
+def kind_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """As ``search_rows`` for signal of one kind: ``median_sigma``, the significance of the median sky, and
+    ``found_5_sigma``, the fraction of skies with p below 2.87e-7 (from the fitted tail) instead of numbers of signal
+    cosmic rays."""
+    statistic = said[:, 0].astype(np.float64)
+    there = truth[:, 0] > 0
+    rows = [_row(name, "signal", "auc", _auc(there, statistic, rng))]
+    isotropic = statistic[~there]
+    if len(isotropic) >= LEAST_ISOTROPIC and there.any():
+        (at,) = median_significance(np.ones(int(there.sum()), np.int64), statistic[there], isotropic, rng)
+        rows.append(_row(name, "signal", "median_sigma", Measured(at.sigma, at.sigma_error, at.n)))
+        p, _, _ = tail_p_value(statistic[there], isotropic, fit_tail(isotropic))
+        found = (significance(p) >= FIVE_SIGMA).astype(np.float64)
+        share = bootstrap(lambda _, one: float(one.mean()), np.zeros_like(found), found, rng)
+        rows.append(_row(name, "signal", "found_5_sigma", share))
+    return rows + _estimates(name, truth, said, rng)
+
+
+def _estimates(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Rows of what a search estimates besides its statistic, as far as it does."""
+    there = truth[:, 0] > 0
+    rows = []
     if np.isfinite(said[:, 1]).all():
         rows.append(_row(name, "signal_fraction", "mae", mae(truth[:, 1], said[:, 1], rng)))
     if there.any() and np.isfinite(said[there, 2:]).all() and np.ptp(said[there, 2:], axis=0).any():

@@ -1,0 +1,269 @@
+"""What every study of cosmic-ray arrival directions shares: settings, skies as inputs, the searches and the networks.
+
+A sky is (cosmic_ray, 4): x, y, z of a Galactic unit vector and the energy in EeV; all predictors read the same skies.
+Every one answers with a test statistic that is larger for skies that look like signal (networks: log-odds in float64),
+the fraction of cosmic rays from sources, and a direction (see ``data.skies``); isotropic skies turn the statistic into
+a p-value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from cloudchamber.data.samples import Inputs, Prediction
+from cloudchamber.data.skies import LEAST_COSMIC_RAYS, cosmic_rays_of, targets_of
+from cloudchamber.schema import Arrays, Config
+from cloudchamber.study import Predictor, Row, SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cloudchamber.simulators.cosmicrays.lens import Lens
+    from cloudchamber.simulators.cosmicrays.skies import SkyOptions
+
+Deflections = Literal["minimal", "jf12", "jf12-regular", "jf12-planck", "uf23"]
+Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "softsign"]
+TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay")
+"""Settings that go to the training as they are."""
+LEARNING_SETTINGS = (
+    "nside", "widths", "convolutions", "order", "neighbours", "activation", "pooling", "dense", "dense_activation",
+    "dropout", "graph_neighbours", "graph_widths", "ensemble", *TRAINING,
+)  # fmt: skip
+"""Settings that do not change the skies."""
+
+
+class SkyConfig(Config):
+    """Settings of a study of arrival directions."""
+
+    cosmic_rays: int = Field(1000, ge=LEAST_COSMIC_RAYS, description="cosmic rays in a sky")
+    minimum_energy: float = Field(40.0, ge=1, le=200, description="lowest energy in EeV")
+    composition: str = Field("He", description="of the signal: He, mixed (15 % H, 45 % He, 40 % CNO), or H:0.5,He:0.5")
+    exposure: str = Field("full", description="of the observatory: full, auger, telescope-array")
+    field: Deflections = Field("minimal", description="deflections: the minimal model, or a Galactic field's lens")
+    coherent: float = Field(5.1, ge=0, description="minimal model: coherent deflection times rigidity in rad EV")
+    blurring: float = Field(2.79, ge=0, description="minimal model: sigma of the blurring times rigidity in rad EV")
+    lens_nside: int = Field(64, ge=1, description="HEALPix resolution of the lens, a power of two")
+    lens_rigidities: int = Field(20, ge=2, description="rigidities of the lens from 5 to 300 EV")
+    nside: int = Field(64, ge=2, description="HEALPix resolution of DeepSphere's maps, a power of two")
+    widths: tuple[int, ...] = Field((64, 64, 64, 64, 64, 64), description="features of DeepSphere's first layers")
+    convolutions: int = Field(6, ge=1, le=7, description="convolutional layers of DeepSphere")
+    order: int = Field(5, ge=2, le=10, description="Chebyshev polynomials of a convolution")
+    neighbours: Literal[8, 20, 40] = Field(20, description="neighbours of a pixel in DeepSphere's graph")
+    activation: Activation = Field("relu", description="after DeepSphere's convolutions")
+    pooling: Literal["average", "max"] = Field("average", description="of four pixels between convolutions")
+    dense: int = Field(1, ge=0, le=4, description="hidden dense layers of DeepSphere")
+    dense_activation: Activation = Field("relu", description="after its dense layers")
+    dropout: float = Field(0.2, ge=0, lt=1, description="before and between its dense layers")
+    graph_neighbours: int = Field(24, ge=1, description="neighbours of a cosmic ray in the graph network")
+    graph_widths: tuple[int, ...] = Field(
+        (32, 32, 64), description="features after each edge convolution; last: dynamic"
+    )
+    ensemble: int = Field(500, ge=2, description="isotropic skies that normalise the scans of the classical searches")
+    epochs: int = Field(40, ge=1, description="passes over the training skies, each time redrawn")
+    batch_size: int = Field(32, ge=2, description="skies a step")
+    learning_rate: float = Field(3e-3, gt=0, description="largest rate of the one-cycle schedule")
+    weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay")
+
+    @field_validator("widths", "graph_widths", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """``--set widths=16,32`` as numbers."""
+        return tuple(int(one) for one in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("nside", "lens_nside")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError(f"nside {value} is not a power of two: give 1, 2, 4, ..., 64")
+        return value
+
+    @field_validator("composition")
+    @classmethod
+    def _known_charges(cls, value: str) -> str:
+        from cloudchamber.simulators.cosmicrays.spectrum import charges_of
+
+        charges_of(value)
+        return value
+
+    @field_validator("exposure")
+    @classmethod
+    def _known_exposure(cls, value: str) -> str:
+        from cloudchamber.simulators.cosmicrays.exposure import view_of
+
+        view_of(value)
+        return value
+
+
+def sky_options(config: SkyConfig) -> SkyOptions:
+    """What a sky is made of, for the simulator."""
+    from cloudchamber.simulators.cosmicrays.skies import SkyOptions
+
+    names = ("cosmic_rays", "minimum_energy", "composition", "exposure", "coherent", "blurring")
+    return SkyOptions(**{name: getattr(config, name) for name in names})
+
+
+def lens_of(config: SkyConfig) -> Lens | None:
+    """The Galactic field's lens from the cache (made if it is not there); None for the minimal model."""
+    if config.field == "minimal":
+        return None
+    from cloudchamber.data.lenses import cached_lens
+    from cloudchamber.simulators.cosmicrays.lens import default_rigidities
+
+    return cached_lens(config.field, config.lens_nside, default_rigidities(config.lens_rigidities))
+
+
+def redrawn(config: SkyConfig, records: Arrays, seed: int) -> Arrays:
+    """An augmented copy: the isotropic cosmic rays drawn afresh; in the minimal model the source turned elsewhere."""
+    from cloudchamber.simulators.cosmicrays.skies import redraw
+
+    return redraw(records, sky_options(config), seed, rotate=config.field == "minimal")
+
+
+def inputs(config: SkyConfig, records: Arrays, rng: np.random.Generator | None) -> Inputs:
+    """The cosmic rays (sky, cosmic_ray, 4); with ``rng`` of a redrawn sky."""
+    return cosmic_rays_of(records if rng is None else redrawn(config, records, int(rng.integers(2**62))))
+
+
+def targets(config: SkyConfig, records: Arrays) -> NDArray[np.float32]:
+    """(sky, 5), see ``data.skies.SKY_TARGETS``."""
+    return targets_of(records)
+
+
+def isotropic(config: SkyConfig, like: Inputs | None, count: int, seeds: np.random.SeedSequence) -> Inputs:
+    """Isotropic skies (sky, cosmic_ray, 4) seen with the exposure; with the energies of the sky ``like``, if given."""
+    from cloudchamber.simulators.cosmicrays.skies import draw_skies
+
+    options = sky_options(config if like is None else config.changed({"cosmic_rays": like.shape[1]}))
+    skies = cosmic_rays_of(draw_skies(options, np.zeros(count, np.int64), seeds))
+    if like is not None:
+        skies[..., 3] = like[0, :, 3]  # directions are independent of energies, so the order does not matter
+    return skies
+
+
+# --- predictors -------------------------------------------------------------------------------------------------------
+
+
+def pair_counts(skies: Inputs) -> NDArray[np.float64]:
+    """(sky, scale): pairs closer than 1 to 30 degrees, what the statistical learner reads."""
+    from cloudchamber.baselines.sky_autocorrelation import pairs_within_angles
+
+    return np.stack([pairs_within_angles(sky.astype(np.float64)) for sky in skies])
+
+
+def deepsphere(config: SkyConfig) -> nn.Module:
+    """The talk's network: spherical convolutions, statistical layer, dense layers."""
+    from cloudchamber.networks.deepsphere import DeepSphere
+
+    widths = (config.widths + config.widths[-1:] * config.convolutions)[: config.convolutions]
+    return DeepSphere(
+        channels=2, outputs=2, nside=config.nside, widths=widths, order=config.order, neighbours=config.neighbours,
+        activation=config.activation, pooling=config.pooling, dense=config.dense,
+        dense_activation=config.dense_activation, dropout=config.dropout,
+    )  # fmt: skip
+
+
+def graph(config: SkyConfig) -> nn.Module:
+    """The talk's outlook: a dynamic graph network on the cosmic rays themselves."""
+    from cloudchamber.networks.dynamic_graph import DynamicGraph
+
+    layers = len(config.graph_widths)
+    return DynamicGraph(
+        outputs=2, neighbours=min(config.graph_neighbours, config.cosmic_rays - 1), widths=config.graph_widths,
+        dynamic=(False,) * (layers - 1) + (True,),
+    )  # fmt: skip
+
+
+def as_they_are(cosmic_rays: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the graph network reads."""
+    return cosmic_rays
+
+
+def predictors(config: SkyConfig, seed: int, device: str) -> dict[str, Predictor]:
+    """Floor, statistical learner, the searches a physicist would run, and networks."""
+    from cloudchamber.baselines.linear import Ridge
+    from cloudchamber.baselines.mean import TrainingMean
+    from cloudchamber.baselines.sky_autocorrelation import Autocorrelation
+    from cloudchamber.baselines.sky_likelihood import TemplateScan, VonMisesFisherScan
+    from cloudchamber.baselines.sky_multiplets import MultipletSearch
+    from cloudchamber.baselines.sky_top_hat import TopHatScan
+    from cloudchamber.layers.sky_maps import sky_maps
+    from cloudchamber.learning.options import TrainingOptions
+    from cloudchamber.learning.source_detector import SourceDetector
+
+    options = TrainingOptions().changed({name: getattr(config, name) for name in TRAINING})
+    redraw = partial(redrawn, config)
+    maps = partial(sky_maps, nside=config.nside)
+    return {
+        "mean": TrainingMean(),
+        "ridge": Ridge(pair_counts, "ridge on pair counts"),
+        "autocorrelation": Autocorrelation(config.ensemble),
+        "top_hat": TopHatScan(config.ensemble),
+        "multiplets": MultipletSearch(),
+        "likelihood": VonMisesFisherScan(),
+        "template": TemplateScan(coherent=config.coherent, blurring=config.blurring),
+        "deepsphere": SourceDetector("DeepSphere", partial(deepsphere, config), maps, redraw, options, seed, device),
+        "graph": SourceDetector("graph network", partial(graph, config), as_they_are, redraw, options, seed, device),
+    }  # fmt: skip
+
+
+def rows(truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng: np.random.Generator) -> list[Row]:
+    """AUC, significance by number of signal cosmic rays, number needed for five sigma, fraction and direction."""
+    from cloudchamber.metrics.searches import search_rows
+
+    return [row for name, said in predictions.items() for row in search_rows(name, truth, said.mean, rng)]
+
+
+def rows_of_one_kind(
+    truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng: np.random.Generator
+) -> list[Row]:
+    """As ``rows``, for skies whose signal is all of one kind: significance of the median sky (``median_sigma``) and the
+    fraction that is found at 5 sigma (``found_5_sigma``) instead of numbers of signal cosmic rays."""
+    from cloudchamber.metrics.searches import kind_rows
+
+    return [row for name, said in predictions.items() for row in kind_rows(name, truth, said.mean, rng)]
+
+
+def resembles(skies: Inputs) -> NDArray[np.float64]:
+    """(sky, 4): number of cosmic rays, mean and lowest ln(energy), and the largest energy, against the training's."""
+    energy = np.log(np.maximum(skies[..., 3].astype(np.float64), 1e-3))
+    number = np.full(len(skies), float(np.log(skies.shape[1])))
+    return np.stack([number, energy.mean(axis=1), energy.min(axis=1), energy.max(axis=1)], axis=1)
+
+
+def read(config: SkyConfig, path: Path, mapping: Mapping[str, str] | None) -> Arrays | None:
+    """A user's catalogue of arrival directions: CSV, FITS, or HDF5 columns of one number a cosmic ray."""
+    import h5py
+
+    from cloudchamber.data.catalogue import is_catalogue, read_catalogue
+
+    own = is_catalogue(path)
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            own = all(one.ndim < 2 for one in file.values() if isinstance(one, h5py.Dataset))
+    return read_catalogue(path, config.minimum_energy, mapping) if own else None
+
+
+SEARCH = SearchSpace(
+    choices={
+        "convolutions": (4, 3, 6),
+        "dense": (1, 2, 4),
+        "activation": ("relu", "leaky_relu", "sigmoid", "tanh", "softsign"),
+        "dense_activation": ("relu", "leaky_relu", "sigmoid", "tanh", "softsign"),
+        "pooling": ("average", "max"),
+        "order": (3, 5, 10),
+        "dropout": (0.2, 0.3, 0.4),
+        "learning_rate": (1e-4, 1e-3, 3e-3),
+    },
+    predictor="deepsphere",
+    target="signal",
+    metric="auc",
+    direction="maximize",
+)
+"""What ``cloudchamber search`` tries: the talk's table, with rates for an optimiser that has a one-cycle schedule."""
