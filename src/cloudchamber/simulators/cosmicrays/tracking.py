@@ -29,9 +29,12 @@ Singles = NDArray[np.float32]
 LARMOR = 1.0810
 """Larmor radius of 1 EV in 1 muG [kpc]: 1 EV / (c muG)."""
 STEP = 0.020
-"""Default step [kpc]. For regular fields its error is below 0.01 deg on average at 20 EV. With turbulence, whose shortest
-wave is one step, it is a sixth (60 EV) and a third (20 EV) of what another seed changes; see benchmarks/galactic_tracking.py. The
-tracks of a few EV are chaotic, and any step gives one of many possible lenses."""
+"""Default step [kpc]; measured by benchmarks/galactic_tracking.py.
+
+For regular fields its error is below 0.01 deg on average at 20 EV. With turbulence, whose shortest wave is one step, it
+is a sixth (60 EV) and a third (20 EV) of what another seed changes. Tracks of a few EV in turbulence are chaotic: there
+any step gives one of many possible lenses.
+"""
 LONGEST = 1000.0
 """A track that is still inside after this length [kpc] counts as trapped."""
 
