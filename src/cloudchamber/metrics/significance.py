@@ -1,13 +1,15 @@
 """How unlikely is a sky under isotropy? p-values counted in isotropic skies, their significance, the fitted tail beyond
 the last isotropic sky, and the number of signal cosmic rays that a method needs.
 
-The p-value is ``(1 + #{isotropic >= statistic}) / (1 + n)`` (Davison and Hinkley 1997, eq. 4.11), never below
-``1 / (1 + n)``: one-sided 5 sigma (2.87e-7) takes more than 3.5e6 isotropic skies. Beyond the value that ``ENOUGH`` of
-them reach, an exponential is fitted to the largest statistics and everything taken from it is marked as extrapolated.
+The p-value is ``(1 + #{isotropic >= statistic}) / (1 + n)`` (Davison and Hinkley 1997, section 4.2), never below ``1 /
+(1 + n)``: one-sided 5 sigma (2.87e-7) takes more than 3.5e6 isotropic skies. Beyond the value that ``ENOUGH`` of them
+reach, an exponential is fitted to the largest statistics and everything taken from it is marked as extrapolated.
 Excesses over an order statistic of exponential variables are independent and exponential again (Renyi 1953), so the
-mean excess is the unbiased scale and its relative error is 1 / sqrt(excesses). The fit is checked, not trusted: the
-generalised Pareto shape (Hosking and Wallis 1987) is 0 for an exponential, below 0 for lighter tails (a Gaussian),
-where the fitted p-value is too large, and above 0 for heavier ones, where it is too small and must not be used.
+mean excess is the unbiased scale and its relative error is 1 / sqrt(excesses). Where skies tie with the threshold
+(counts), the scale is half way between the mean excess with and without them: right to 10 % for exponentials rounded to
+whole e-folding lengths. The fit is checked, not trusted: the generalised Pareto shape (Hosking and Wallis 1987) is 0
+for an exponential, below 0 for lighter tails (a Gaussian), where the fitted p-value is too large, and above 0 for
+heavier ones, where it is too small and must not be used.
 
 Conventions: a statistic is float64 (sky,), larger is more signal-like; significance is one-sided and in sigma.
 """
@@ -155,7 +157,7 @@ def _log_p(
     beyond = (statistic > tail.end) & np.isfinite(tail.scale)
     if beyond.any():
         far, spread = tail.log_p(statistic[beyond])
-        last = np.log((1 + ENOUGH) / (1 + null.n))
+        last = float(np.log(null.counted(np.array([tail.end]))[0]))
         log_p[beyond], error[beyond] = np.clip(far, np.log(SMALLEST), last), spread
     return log_p, error, beyond
 
@@ -205,18 +207,20 @@ class _Null:
         if fraction is not None and not 0 < fraction <= 0.5:
             raise BadInput(f"fraction of the tail {fraction}: give a number above 0, at most 0.5")
         wanted = min(n // 10, TAIL_SKIES) if fraction is None else round(fraction * n)
-        count = max(wanted, ENOUGH)
-        highest = self.highest(count + 1)
-        excess = highest[1:] - highest[0]
-        known = bool(highest[-ENOUGH] > highest[0])  # else the distribution ends in one value: there is no tail
-        scale = float(excess.mean()) if known else float("nan")
+        highest = self.highest(max(wanted, ENOUGH) + 1)
+        threshold, end = highest[0], highest[-ENOUGH]
+        excess = highest[highest > threshold] - threshold
+        reached = round((1 + n) * self.counted(threshold[None])[0]) - 1  # more than one sky where there are ties
+        scale = float("nan")
+        if end > threshold:  # else the distribution ends in one value: there is no tail
+            scale = float((excess.mean() + excess.sum() / (reached - 1)) / 2)
         return Tail(
-            threshold=float(highest[0]),
+            threshold=float(threshold),
             scale=scale,
-            scale_error=float(scale / np.sqrt(count)),
-            fraction=(count + 1) / (n + 1),  # mean of the survival function at this order statistic
-            n=count,
-            end=float(highest[-ENOUGH]),
+            scale_error=float(scale / np.sqrt(max(len(excess), 1))),
+            fraction=reached / (n + 1),  # mean of the survival function at an order statistic
+            n=len(excess),
+            end=float(end),
             shape=float("nan"),
             shape_error=float("nan"),
             exponential=float("nan"),

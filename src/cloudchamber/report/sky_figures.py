@@ -1,0 +1,501 @@
+"""Figures of the search for sources of cosmic rays: skies, significance against the number of signal cosmic rays, the
+isotropic tail behind it, and which cosmic rays a method points at.
+
+Conventions: directions are unit vectors (x, y, z) in Galactic coordinates, drawn in Mollweide's equal-area projection
+with the Galactic centre in the middle and longitude growing to the left, as one sees the sky from inside; energies in
+EeV. Filled points are counted in isotropic skies, open ones rest on the fitted tail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure as Drawing
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
+from scipy.special import kolmogi
+from scipy.stats import norm
+
+from cloudchamber.metrics.regression import Measured
+from cloudchamber.metrics.significance import Crossing, MedianSignificance, Tail, significance, uniformity
+from cloudchamber.report.figures import plus_minus, wrapped
+from cloudchamber.report.style import GREY, INK, PETROFF, SEQUENTIAL, WIDTH, colours, grid, house_style, new_drawing
+
+Values = NDArray[Any]
+
+SHAPES = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p")
+"""Markers of predictors, so that colour is never the only difference."""
+SIGNAL, SOURCE, SAID = PETROFF[1], PETROFF[3], PETROFF[2]
+FAINT = "#c4cdcb"
+
+
+def _shapes(kinds: Mapping[str, str]) -> dict[str, str]:
+    return {name: SHAPES[number % len(SHAPES)] for number, name in enumerate(kinds)}
+
+
+# --- skies ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sky:
+    """A panel of ``sky_maps``: cosmic rays coloured by ``value`` if given, else by ``signal`` if given, else by energy.
+
+    Attributes:
+        direction: (cosmic_ray, 3), unit vectors in Galactic coordinates.
+        energy: (cosmic_ray,) in EeV; the area of a point grows with it.
+        title: of the panel.
+        signal: (cosmic_ray,), true for those from the source.
+        value: (cosmic_ray,), e.g. the relevance of each cosmic ray; nan is not drawn.
+        value_label: of the colour bar of ``value``.
+        source: (3,), the true direction of the source; None for isotropy.
+        said: (3,), an estimated direction.
+    """
+
+    direction: Values
+    energy: Values
+    title: str
+    signal: Values | None = None
+    value: Values | None = None
+    value_label: str = ""
+    source: Values | None = None
+    said: Values | None = None
+
+
+def mollweide(direction: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates (n,) of unit vectors (n, 3) for axes of the projection "mollweide": minus Galactic longitude in
+    [-pi, pi), so that it grows to the left, and latitude, in rad."""
+    vectors = np.asarray(direction, dtype=np.float64)
+    longitude = np.arctan2(vectors[..., 1], vectors[..., 0])
+    return -longitude, np.arctan2(vectors[..., 2], np.hypot(vectors[..., 0], vectors[..., 1]))
+
+
+@house_style()
+def sky_maps(skies: Sequence[Sky], columns: int = 2) -> Drawing:
+    """Arrival directions, a map a panel.
+
+    Args:
+        skies: the panels, row by row.
+        columns: panels in a row.
+    """
+    columns = min(columns, len(skies))
+    rows = -(-len(skies) // columns)
+    drawing = new_drawing(rows * (WIDTH / columns * 0.62 + 0.25) + 0.3)
+    energies = np.concatenate([np.asarray(sky.energy, dtype=np.float64) for sky in skies])
+    scale = LogNorm(float(energies.min()), float(max(energies.max(), 1.01 * energies.min())))
+    named: dict[str, Any] = {}
+    for number, sky in enumerate(skies):
+        axes = drawing.add_subplot(rows, columns, number + 1, projection="mollweide")
+        _graticule(axes, small=columns > 2)
+        x, y = mollweide(sky.direction)
+        area = 3.0 * min(1.0, 2 / columns) ** 2 * np.asarray(sky.energy, dtype=np.float64) / float(energies.min())
+        if sky.value is not None:
+            _by_value(drawing, axes, sky, area, columns)
+        elif sky.signal is not None:
+            signal = np.asarray(sky.signal) > 0
+            axes.scatter(x[~signal], y[~signal], area[~signal], color=FAINT, linewidths=0)
+            named["signal cosmic rays"] = axes.scatter(x[signal], y[signal], area[signal], color=SIGNAL, linewidths=0)
+        else:
+            points = axes.scatter(x, y, area, c=sky.energy, norm=scale, cmap=SEQUENTIAL + "_r", linewidths=0)
+            bar = _bar(drawing, axes, points, "energy [EeV]")
+            marks = (40, 60, 100, 200) if columns > 2 else (40, 50, 60, 80, 100, 150, 200, 300)
+            bar.ax.xaxis.set_major_locator(FixedLocator([mark for mark in marks if mark <= energies.max()]))
+            bar.ax.xaxis.set_minor_locator(NullLocator())
+            bar.ax.xaxis.set_major_formatter("{x:g}")
+        for where, marker, colour, name in (
+            (sky.source, "*", SOURCE, "true source"),
+            (sky.said, "X", SAID, "estimate"),
+        ):
+            if where is not None and np.isfinite(where).all() and np.any(where):
+                named[name] = axes.scatter(
+                    *mollweide(np.asarray(where)), s=110 if marker == "*" else 55, marker=marker, color=colour,
+                    edgecolors=INK, linewidths=0.7, zorder=5,
+                )  # fmt: skip
+        axes.set_title(sky.title)
+    if named:
+        drawing.legend(list(named.values()), list(named), loc="outside lower center", ncols=len(named))
+    return drawing
+
+
+def _by_value(drawing: Drawing, axes: Axes, sky: Sky, area: NDArray[np.float64], columns: int) -> None:
+    """Points coloured by ``sky.value``, the largest values on top; both signs are shown about zero."""
+    value = np.asarray(sky.value, dtype=np.float64)
+    order = np.argsort(np.abs(np.where(np.isfinite(value), value, 0.0)))
+    order = order[np.isfinite(value[order])]
+    x, y = mollweide(np.asarray(sky.direction)[order])
+    low, high = (float(value[order].min()), float(value[order].max())) if len(order) else (0.0, 1.0)
+    reach = float(np.quantile(np.abs(value[order]), 0.995)) if len(order) else 1.0
+    reach = reach or 1.0
+    signs = low < 0 < high
+    norm_ = Normalize(-reach, reach) if signs else Normalize(min(low, 0.0), reach)
+    points = axes.scatter(
+        x, y, area[order], c=value[order], norm=norm_, cmap="RdBu_r" if signs else SEQUENTIAL + "_r",
+        linewidths=0.25 if signs else 0.0, edgecolors=GREY if signs else "none",
+    )  # fmt: skip
+    ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    bar = _bar(drawing, axes, points, sky.value_label, ends[signs and low < -reach, high > reach])
+    bar.ax.locator_params(nbins=4 if columns > 2 else 6)
+
+
+def _bar(drawing: Drawing, axes: Axes, points: PathCollection, label: str, extend: str = "neither") -> Colorbar:
+    """A colour bar below a map that leaves the map its size."""
+    place = axes.inset_axes((0.2, -0.1, 0.6, 0.04))
+    bar = drawing.colorbar(points, cax=place, orientation="horizontal", extend=extend)
+    bar.set_label(label, fontsize=7.5, labelpad=1)
+    bar.ax.tick_params(labelsize=7, pad=1.5)
+    return bar
+
+
+def _graticule(axes: Axes, *, small: bool) -> None:
+    """Lines of Galactic longitude and latitude with their labels; longitude grows to the left."""
+    longitudes = (120, 60, 0, 300, 240)
+    axes.set_xticks(np.radians([(-longitude + 180) % 360 - 180 for longitude in longitudes]))
+    axes.set_yticks(np.radians([-60, -30, 0, 30, 60]))
+    axes.set_xticklabels([])
+    axes.set_yticklabels(["−60°", "−30°", "$b$=0°", "30°", "60°"])
+    axes.grid(color="#dde2e4", linewidth=0.5)
+    size = 5.5 if small else 6.5
+    axes.tick_params(labelsize=size, length=0)
+    for longitude, x in zip(longitudes, axes.get_xticks(), strict=True):  # as texts, to stand above the points
+        axes.text(
+            x, 0.0, f"$l$={longitude}°" if longitude == 0 else f"{longitude}°", ha="center", va="center", fontsize=size,
+            color="#4a5356", zorder=6, path_effects=[withStroke(linewidth=2, foreground="white")],
+        )  # fmt: skip
+
+
+# --- significance -----------------------------------------------------------------------------------------------------
+
+
+@house_style()
+def significance_figure(
+    worlds: Mapping[str, Mapping[str, Sequence[MedianSignificance]]],
+    isotropic: Mapping[str, int],
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+    most: float = 8.0,
+) -> Drawing:
+    """Median p-value against the number of signal cosmic rays, a panel a world, a line a predictor.
+
+    Args:
+        worlds: rows of ``metrics.significance.median_significance`` by world and predictor; the world's name is the
+            title of its panel.
+        isotropic: skies behind the p-values, by world: ``1 / (1 + n)`` is the smallest p-value that can be counted.
+        titles, kinds: of the predictors.
+        most: significance at the lower edge, in sigma.
+    """
+    drawing, panels = grid(len(worlds), min(len(worlds), 2), 3.0)
+    colour, shape = colours(kinds), _shapes(kinds)
+    lowest = float(norm.sf(most))
+    for axes, (world, lines) in zip(panels, worlds.items(), strict=True):
+        for name, rows in lines.items():
+            numbers = np.array([row.n_signal for row in rows], dtype=np.float64)
+            sigma = np.array([row.sigma for row in rows])
+            error = np.nan_to_num(np.array([row.sigma_error for row in rows]))
+            far = np.array([row.extrapolated for row in rows], dtype=bool)
+            p = norm.sf(sigma)
+            bars = np.abs(np.stack([norm.sf(sigma + error), norm.sf(sigma - error)]) - p)
+            for first in range(len(rows) - 1):
+                dashed = far[first : first + 2].any()
+                axes.plot(
+                    numbers[first : first + 2], p[first : first + 2], color=colour[name], linewidth=1.1,
+                    linestyle=(0, (3, 1.5)) if dashed else "-",
+                )  # fmt: skip
+            for chosen, face in ((~far, colour[name]), (far, "white")):
+                if chosen.any():
+                    axes.errorbar(
+                        numbers[chosen], p[chosen], yerr=bars[:, chosen], fmt=shape[name], color=colour[name],
+                        markerfacecolor=face, markersize=4, linewidth=0.9, zorder=3,
+                    )  # fmt: skip
+        axes.axhline(float(norm.sf(5)), color=INK, linewidth=0.9)
+        end = 1 / (1 + isotropic[world])
+        axes.axhline(end, color=GREY, linewidth=1, linestyle=":")
+        _p_axis(axes, lowest)
+        right = axes.get_xlim()[1]
+        axes.set_xlim(0, right)
+        skies = f"{isotropic[world]:,} isotropic skies".replace(",", "\u2009")
+        for height, text, shade in ((float(norm.sf(5)), "5σ", INK), (end, skies, "#5f6c6a")):
+            axes.text(
+                0.985 * right, height * 1.4, text, ha="right", va="bottom", fontsize=7, color=shade, zorder=4,
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+            )  # fmt: skip
+        axes.set_title(world)
+        axes.set_xlabel("signal cosmic rays in a sky")
+        axes.set_ylabel("median p-value")
+    used = [name for name in kinds if any(name in lines for lines in worlds.values())]
+    for name in used:
+        panels[0].plot([], [], shape[name] + "-", color=colour[name], linewidth=1.1, label=wrapped(titles[name], 34))
+    panels[0].plot([], [], "o-", color=INK, linewidth=1.1, label="counted")
+    panels[0].plot(
+        [], [], "o", linestyle=(0, (3, 1.5)), color=INK, markerfacecolor="white", linewidth=1.1,
+        label="extrapolated by the fitted tail",
+    )  # fmt: skip
+    panels[0].plot([], [], ":", color=GREY, label="measurement ends: 1/(isotropic skies + 1)")
+    handles, names = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center", ncols=3)
+    return drawing
+
+
+def _p_axis(axes: Axes, lowest: float) -> None:
+    """p-values on a logarithmic axis, significance on the right."""
+    axes.set_yscale("log")
+    axes.set_ylim(lowest, 1.0)
+    decades = -math.log10(lowest)
+    step = max(1, math.ceil(decades / 8))
+    axes.yaxis.set_major_locator(FixedLocator([10.0**-power for power in range(0, math.ceil(decades), step)]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(axis="y", right=False)
+    other = axes.secondary_yaxis("right", functions=(lambda p: p, lambda p: p))
+    levels = [level for level in range(1, 20) if norm.sf(level) >= 0.999 * lowest]
+    other.yaxis.set_major_locator(FixedLocator([float(norm.sf(level)) for level in levels]))
+    other.yaxis.set_minor_locator(NullLocator())
+    other.yaxis.set_major_formatter(FuncFormatter(lambda p, _: f"{float(significance(p)):.0f}σ"))
+    other.tick_params(axis="y", labelsize=7)
+
+
+@house_style()
+def needed_figure(
+    worlds: Mapping[str, Mapping[str, Crossing]],
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+    published: float | None = None,
+) -> Drawing:
+    """Signal cosmic rays needed for 5 sigma: a row a predictor, a panel a world; filled if counted.
+
+    Args:
+        worlds: crossings by world and predictor; the world's name is the title of its panel.
+        titles, kinds: of the predictors.
+        published: a published number, drawn as a dashed line.
+    """
+    rows = [name for name in kinds if any(name in found for found in worlds.values())]
+    drawing, panels = grid(len(worlds), len(worlds), 1.1 + 0.27 * len(rows))
+    colour, shape = colours(kinds), _shapes(kinds)
+    known = [c.value + np.nan_to_num(c.error) for found in worlds.values() for c in found.values()]
+    right = 1.25 * max([value for value in known if math.isfinite(value)], default=100.0)
+    for axes, (world, found) in zip(panels, worlds.items(), strict=True):
+        if published is not None:
+            axes.axvline(published, color=GREY, linestyle="--", linewidth=1)
+        for row, name in enumerate(rows):
+            if (crossing := found.get(name)) is None:
+                continue
+            if not math.isfinite(crossing.value):
+                axes.text(0.97 * right, row, "not reached", ha="right", va="center", fontsize=7)
+                continue
+            axes.errorbar(
+                crossing.value, row, xerr=np.nan_to_num(crossing.error), fmt=shape[name], color=colour[name],
+                markerfacecolor="white" if crossing.extrapolated else colour[name], markersize=5,
+            )  # fmt: skip
+        axes.set(xlim=(0, right), ylim=(len(rows) - 0.5, -0.5))
+        axes.set_title(wrapped(world, 22))
+        axes.set_xlabel("signal cosmic rays\nfor 5σ")
+        axes.set_yticks(range(len(rows)), [])
+        axes.tick_params(axis="y", length=0)
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
+    panels[0].set_yticks(range(len(rows)), [wrapped(titles[name], 30) for name in rows])
+    panels[0].plot([], [], "o", color=INK, label="counted")
+    panels[0].plot([], [], "o", color=INK, markerfacecolor="white", label="extrapolated by the fitted tail")
+    if published is not None:
+        panels[0].plot([], [], "--", color=GREY, linewidth=1, label=f"published: about {published:g}")
+    handles, names = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center", ncols=3)
+    return drawing
+
+
+@house_style()
+def tail_figure(tails: Mapping[str, tuple[Values, Tail]], titles: Mapping[str, str], least: float = 1e-8) -> Drawing:
+    """The survival function of the isotropic statistic and the fitted tail with its error, a panel a predictor.
+
+    Args:
+        tails: isotropic statistic (n,) and its tail, by predictor.
+        titles: of the predictors.
+        least: p-value at the lower edge.
+    """
+    drawing, panels = grid(len(tails), min(len(tails), 3), 2.7)
+    for number, (axes, (name, (isotropic, tail))) in enumerate(zip(panels, tails.items(), strict=True)):
+        values = np.sort(np.asarray(isotropic, dtype=np.float64))[::-1]
+        ranks = np.unique(np.geomspace(1, len(values), 400).astype(np.int64))  # a drawing needs no million points
+        p = ranks / (1 + len(values))
+        axes.plot(values[ranks - 1], p, color=INK, linewidth=1.5, drawstyle="steps-post", label="isotropic skies")
+        left = float(np.interp(0.9, p, values[ranks - 1]))
+        right = float(values[0])
+        if math.isfinite(tail.scale):
+            right = tail.threshold + tail.scale * math.log(tail.fraction / least)
+            x = np.linspace(tail.threshold, right, 200)
+            log_p, spread = tail.log_p(x)
+            axes.plot(x, np.exp(log_p), color=PETROFF[1], linewidth=1.2, linestyle=(0, (3, 1.5)), label="fitted tail")
+            band = axes.fill_between(
+                x, np.exp(log_p - spread), np.exp(log_p + spread), color=PETROFF[1], alpha=0.25, linewidth=0
+            )
+            band.set_label("its error (1σ)")
+            text = f"shape {plus_minus(tail.shape, tail.shape_error)}\nexponential: {_percent(tail.exponential)}"
+        else:
+            text = "no tail to fit:\nthe largest values are equal"
+        axes.axvline(tail.end, color=GREY, linestyle=":", linewidth=1.1, label="measurement ends")
+        axes.axhline(float(norm.sf(5)), color=INK, linewidth=0.8)
+        axes.set_xlim(left, left + 1.02 * (max(right, float(values[0])) - left))
+        _p_axis(axes, least)
+        axes.text(
+            0.04, 0.2, text, transform=axes.transAxes, ha="left", va="bottom", fontsize=7,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )  # fmt: skip
+        axes.set_title(wrapped(titles[name], 34))
+        axes.set_xlabel("test statistic")
+        axes.locator_params(axis="x", nbins=5)
+        if number % 3 == 0:
+            axes.set_ylabel("isotropic skies above")
+    handles, names = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center", ncols=4)
+    return drawing
+
+
+def _percent(p: float) -> str:
+    return "P < 0.1 %" if p < 1e-3 else f"P = {100 * p:.2g} %"
+
+
+@house_style()
+def uniformity_figure(
+    p: Mapping[str, Values], isotropic: int, titles: Mapping[str, str], kinds: Mapping[str, str]
+) -> Drawing:
+    """Are p-values of isotropic skies uniform? Their cumulative distribution minus the uniform one, with the band that
+    95 % of such curves never leave (Kolmogorov-Smirnov, with the scatter of the isotropic skies themselves).
+
+    Args:
+        p: p-values (sky,) of independent isotropic skies, by predictor.
+        isotropic: number of isotropic skies that they were counted in.
+        titles, kinds: of the predictors.
+    """
+    drawing, (axes,) = grid(1, 1, 3.2)
+    colour = colours(kinds)
+    styles = ("-", (0, (4, 1.2)), (0, (1, 1)))
+    widest = 0.0
+    for number, (name, values) in enumerate(p.items()):
+        ordered = np.sort(np.asarray(values, dtype=np.float64))
+        found = uniformity(ordered, isotropic)
+        widest = max(widest, float(kolmogi(0.05)) * math.sqrt(1 / len(ordered) + 1 / isotropic))
+        edges = np.concatenate([[0.0], np.linspace(0, 1, 401)[1:]])
+        share = np.searchsorted(ordered, edges, "right") / len(ordered)
+        axes.plot(
+            edges, share - edges, color=colour[name], linewidth=1.1, linestyle=styles[number // 5 % 3],
+            label=f"{titles[name]} ({_percent(found.p)})",
+        )  # fmt: skip
+    axes.axhspan(-widest, widest, color=GREY, alpha=0.22, linewidth=0, label="95 % of uniform samples stay here")
+    axes.axhline(0, color=INK, linewidth=0.8)
+    reach = max([1.6 * widest, *(1.1 * float(np.abs(line.get_ydata()).max()) for line in axes.lines)])
+    axes.set(xlim=(0, 1), ylim=(-reach, reach), xlabel="p-value of an isotropic sky")
+    axes.set_ylabel("fraction of skies below minus p")
+    handles, names = axes.get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center", ncols=2)
+    return drawing
+
+
+# --- single cosmic rays -----------------------------------------------------------------------------------------------
+
+
+@house_style()
+def roc_figure(curves: Mapping[str, tuple[Values, Values]], areas: Mapping[str, Measured]) -> Drawing:
+    """ROC curves of single cosmic rays: which of them come from the source? Linear on the left, logarithmic on the
+    right, where a few signal cosmic rays among a thousand are decided.
+
+    Args:
+        curves: background and signal accepted (point,), by title (``metrics.classification.roc``).
+        areas: area under each curve with its error.
+    """
+    drawing, panels = grid(2, 2, 3.3)
+    styles = ("-", (0, (4, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+    lowest = 1.0
+    for number, (title, (background, signal)) in enumerate(curves.items()):
+        label = f"{title}: AUC {plus_minus(areas[title].value, areas[title].error)}"
+        shown = _thinned(np.asarray(background, dtype=np.float64))
+        lowest = min(lowest, float(np.min(background[background > 0], initial=1.0)))
+        for axes in panels:
+            axes.plot(
+                background[shown], signal[shown], color=PETROFF[number % len(PETROFF)], label=label,
+                linestyle=styles[number % len(styles)],
+            )  # fmt: skip
+    even = np.geomspace(1e-6, 1, 200)
+    for axes in panels:
+        axes.plot(even, even, color=GREY, linewidth=1, label="no skill")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="isotropic cosmic rays accepted")
+    panels[0].set_ylabel("signal cosmic rays accepted")
+    panels[0].set_aspect("equal")
+    panels[1].set_xscale("log")
+    panels[1].set_xlim(max(lowest, 1e-4), 1)
+    panels[1].xaxis.set_minor_formatter(NullFormatter())
+    handles, names = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center", ncols=2)
+    return drawing
+
+
+def _thinned(background: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Points of a curve that a drawing needs: the nearest to 400 even and 400 geometric steps."""
+    steps = np.concatenate([np.linspace(0, 1, 400), np.geomspace(1e-5, 1, 400)])
+    return np.unique(np.minimum(np.searchsorted(background, steps), len(background) - 1))
+
+
+@house_style()
+def deletion_figure(deleted: Values, curves: Mapping[str, Values], label: str = "test statistic") -> Drawing:
+    """How the statistic falls when cosmic rays are deleted: mean over skies with its standard error.
+
+    Args:
+        deleted: (step,), fraction of the cosmic rays that was deleted.
+        curves: (sky, step), the statistic, by order of deletion ("largest relevance first", "at random").
+        label: of the statistic.
+    """
+    drawing, (axes,) = grid(1, 1, 3.0, width=0.75 * WIDTH)
+    percent = 100 * np.asarray(deleted, dtype=np.float64)
+    for number, (title, values) in enumerate(curves.items()):
+        mean = values.mean(axis=0)
+        error = values.std(axis=0, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else np.zeros_like(mean)
+        colour = PETROFF[number % len(PETROFF)]
+        axes.plot(percent, mean, SHAPES[number % len(SHAPES)] + "-", color=colour, label=title)
+        axes.fill_between(percent, mean - error, mean + error, color=colour, alpha=0.25, linewidth=0)
+    axes.set(xlabel="cosmic rays deleted [%]", ylabel=f"{label}, mean of the skies")
+    axes.set_xlim(0, None)
+    axes.legend()
+    return drawing
+
+
+@house_style()
+def density_figure(
+    density: Values,
+    curves: Mapping[str, Sequence[Measured]],
+    titles: Mapping[str, str],
+    kinds: Mapping[str, str],
+    label: str = "AUC of a sky against isotropy",
+    axis: str = "sources in the universe [Mpc$^{-3}$]",
+    no_skill: float | None = 0.5,
+) -> Drawing:
+    """How well skies of a universe of many sources are told from isotropy, against the density of sources.
+
+    Args:
+        density: (point,) of sources.
+        curves: a value with error at each density, by predictor.
+        titles, kinds: of the predictors.
+        label, axis: of the vertical and the horizontal axis.
+        no_skill: value without skill, drawn as a line.
+    """
+    drawing, (axes,) = grid(1, 1, 3.2, width=0.85 * WIDTH)
+    colour, shape = colours(kinds), _shapes(kinds)
+    for number, (name, values) in enumerate(curves.items()):
+        shift = 1.02 ** (number - (len(curves) - 1) / 2)  # error bars side by side
+        axes.errorbar(
+            np.asarray(density, dtype=np.float64) * shift, [one.value for one in values],
+            yerr=np.nan_to_num([one.error for one in values]), fmt=shape[name] + "-", color=colour[name],
+            linewidth=1.1, label=titles[name],
+        )  # fmt: skip
+    if no_skill is not None:
+        axes.axhline(no_skill, color=GREY, linestyle="--", linewidth=1, label="no skill")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(numticks=8))
+    axes.set(xlabel=axis, ylabel=label)
+    found = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1] == "no skill")
+    drawing.legend([one for one, _ in found], [name for _, name in found], loc="outside lower center", ncols=2)
+    return drawing
