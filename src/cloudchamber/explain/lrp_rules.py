@@ -323,7 +323,6 @@ class ChebyshevMap:
                 "expected (pixel, pixel) and (term, in, out)"
             )
         self.laplacian = csr_array(laplacian, dtype=np.float64)
-        self.transposed = csr_array(self.laplacian.T)
         self.theta: Doubles = np.ascontiguousarray(theta.detach().double().cpu().numpy())
 
     @staticmethod
@@ -366,7 +365,7 @@ class ChebyshevMap:
 
     def back(self, inputs: Tensor, message: Tensor) -> Tensor:
         turned = self.theta.transpose(0, 2, 1)
-        return inputs * self._last(self._recursion(self.transposed, self._first(message), turned))
+        return inputs * self._last(self._recursion(csr_array(self.laplacian.T), self._first(message), turned))
 
     def back_positive(self, inputs: Tensor, message: Tensor) -> Tensor:
         return self._clipped(inputs, message)
