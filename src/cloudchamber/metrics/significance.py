@@ -1,9 +1,9 @@
 """How unlikely is a sky under isotropy? p-values counted in isotropic skies, their significance, the fitted tail beyond
 the last isotropic sky, and the number of signal cosmic rays that a method needs.
 
-The p-value is ``(1 + #{isotropic >= statistic}) / (1 + n)`` (Davison and Hinkley 1997, section 4.2), never below ``1 /
-(1 + n)``: one-sided 5 sigma (2.87e-7) takes more than 3.5e6 isotropic skies. Beyond the value that ``ENOUGH`` of them
-reach, an exponential is fitted to the largest statistics and everything taken from it is marked as extrapolated.
+The p-value is ``(1 + #{isotropic >= statistic}) / (1 + n)`` (Davison and Hinkley 1997, section 4.2), never below
+``1 / (1 + n)``: one-sided 5 sigma (2.87e-7) takes more than 3.5e6 isotropic skies. Beyond the value that ``ENOUGH``
+of them reach, an exponential is fitted to the largest statistics and what is taken from it is marked as extrapolated.
 Excesses over an order statistic of exponential variables are independent and exponential again (Renyi 1953), so the
 mean excess is the unbiased scale and its relative error is 1 / sqrt(excesses). Where skies tie with the threshold
 (counts), the scale is half way between the mean excess with and without them: right to 10 % for exponentials rounded to
