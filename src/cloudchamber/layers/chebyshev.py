@@ -9,7 +9,7 @@ arXiv:1810.12186. A layer of ``order`` K has K polynomials, T_0 to T_{K-1}, henc
 with the Laplacian L scaled to [-1, 1]. Features are (pixel, sample, feature), nested: one row of L is then applied to
 all samples and features at once, and four pixels that are pooled follow each other.
 
-On a CPU, in single precision, a stage of convolution, (leaky) ReLU and pooling is ``fused_stage``; everywhere else (other
+On a CPU, in single precision, convolution, (leaky) ReLU and pooling are one ``fused_stage``; everywhere else (other
 devices and precisions, export, other activations) plain torch does the same.
 """
 

@@ -1,18 +1,20 @@
 """The stage of a spherical network on a CPU: Chebyshev convolution, bias, (leaky) ReLU and pooling in one pass.
 
-Equations and conventions as in ``chebyshev``. Between input and pooled output only the basis ``T_k(L) x`` exists in
-memory; what the convolution gives is made block by block, small enough for the cache, and made again for the gradient:
+Equations and conventions as in ``chebyshev``. Between input and pooled output only the terms ``T_k(L) x`` exist in
+memory; what the convolution gives never leaves the registers and is made again for the gradient:
 
     dL/dx = sum_k T_k(L) u_k,  u_k = g weight_k^T,   by Clenshaw's recursion  b_k = u_k + 2 L b_{k+1} - b_{k+2},
 
 which holds because L is symmetric. Sums over all pixels and samples (gradients of weight and bias) are taken in single
-precision within a block and in double precision over the blocks.
+precision within a block of pixels and in double precision over the blocks.
+
+All products have one form: four consecutive pixels (the children of one) of two samples, times a panel of sixteen
+columns. Where sixteen do not divide the number of features, zeros fill up.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,297 +24,356 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.layers.healpix_graph import healpix_graph
+from cloudchamber.layers.simd import LANES, added, constant, divided, larger, load, more, sloped, store, where_equal
 
 Floats = NDArray[np.float32]
-Slots = tuple[NDArray[np.int32], Floats, NDArray[np.int64]]
+Slots = tuple[NDArray[np.int64], Floats, NDArray[np.int64]]
 
 NO_POOLING, AVERAGE, MAXIMUM = 0, 1, 2
-UNROLLED = 24  # up to this many basis functions a compiled loop of fixed length beats the matrix product of a library
-BLOCK = 65536  # numbers in a block of the convolution: 256 kB, a part of a core's cache
-FAST = {"reassoc", "contract", "arcp", "nsz"}  # not nnan: a NaN must stay one
+BLOCK = 8  # parents of four pixels whose sums are single precision: 512 summands at 16 samples
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-def _product(index: Any, value: Any, count: Any, source: Floats, row: Floats, v: int, scale: float) -> None:
-    """``row += scale (L source)[v]``, four slots at once; slots come in fours."""
-    columns = row.shape[0]
-    for slot in range(0, count[v], 4):
-        a, b, c, d = index[v, slot], index[v, slot + 1], index[v, slot + 2], index[v, slot + 3]
-        s, t = np.float32(scale) * value[v, slot], np.float32(scale) * value[v, slot + 1]
-        u, w = np.float32(scale) * value[v, slot + 2], np.float32(scale) * value[v, slot + 3]
-        for n in range(columns):
-            row[n] += s * source[a, n] + t * source[b, n] + u * source[c, n] + w * source[d, n]
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-def _basis(index: Any, value: Any, count: Any, features: Floats, terms: Floats, basis: Floats) -> None:
-    """Fills ``basis`` (pixel, sample, k, inward) with ``T_k(L) x``; ``terms`` (3, pixel, sample inward) is scratch."""
-    pixels, samples, order, inward = basis.shape
-    for v in range(pixels):
-        for b in range(samples):
-            for i in range(inward):
-                terms[0, v, b * inward + i] = features[v, b, i]
-                basis[v, b, 0, i] = features[v, b, i]
-    for k in range(1, order):
-        last, before, new = terms[(k - 1) % 3], terms[(k - 2) % 3], terms[k % 3]
-        for v in range(pixels):
-            row = new[v]
-            if k == 1:
-                row[:] = np.float32(0)
-            else:
-                for n in range(row.shape[0]):
-                    row[n] = -before[v, n]
-            _product(index, value, count, last, row, v, 1.0 if k == 1 else 2.0)
-            for b in range(samples):
-                for i in range(inward):
-                    basis[v, b, k, i] = row[b * inward + i]
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-def _clenshaw(index: Any, value: Any, count: Any, adjoint: Floats, terms: Floats, gradient: Floats) -> None:
-    """``gradient`` (pixel, sample, inward) = sum_k T_k(L) u_k of ``adjoint`` (pixel, sample, k, inward)."""
-    pixels, samples, order, inward = adjoint.shape
-    for k in range(order - 1, -1, -1):
-        last, before, new = terms[(k + 1) % 3], terms[(k + 2) % 3], terms[k % 3]
-        for v in range(pixels):
-            row = new[v]
-            for b in range(samples):
-                for i in range(inward):
-                    row[b * inward + i] = adjoint[v, b, k, i]
-            if k + 2 < order:
-                for n in range(row.shape[0]):
-                    row[n] -= before[v, n]
-            if k + 1 < order:
-                _product(index, value, count, last, row, v, 1.0 if k == 0 else 2.0)
-            if k == 0:
-                for b in range(samples):
-                    for i in range(inward):
-                        gradient[v, b, i] = row[b * inward + i]
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-def _activate(block: Floats, bias: Floats, slope: float, pooling: int, out: Floats) -> None:
-    """``out`` from ``block``, the convolution without bias, both (pixel, sample, outward)."""
-    slope = np.float32(slope)
-    zero = np.float32(0)
-    pixels, samples, outward = out.shape
-    for p in range(pixels):
-        for b in range(samples):
-            for o in range(outward):
-                if pooling == NO_POOLING:
-                    z = block[p, b, o] + bias[o]
-                    out[p, b, o] = z if z > zero else slope * z
-                else:
-                    z0, z1 = block[4 * p, b, o] + bias[o], block[4 * p + 1, b, o] + bias[o]
-                    z2, z3 = block[4 * p + 2, b, o] + bias[o], block[4 * p + 3, b, o] + bias[o]
-                    z0, z1 = z0 if z0 > zero else slope * z0, z1 if z1 > zero else slope * z1
-                    z2, z3 = z2 if z2 > zero else slope * z2, z3 if z3 > zero else slope * z3
-                    if pooling == AVERAGE:
-                        out[p, b, o] = np.float32(0.25) * (z0 + z1 + z2 + z3)
-                    else:
-                        out[p, b, o] = max(max(z0, z1), max(z2, z3))
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-def _deactivate(
-    block: Floats, bias: Floats, slope: float, pooling: int, gradient: Floats, bias_gradient: NDArray[np.float64]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _recursion(
+    index: NDArray[np.int64],
+    value: Floats,
+    count: NDArray[np.int64],
+    scale: float,
+    last: Floats,
+    before: Floats,
+    minus: float,
+    new: Floats,
+    keep: float,
 ) -> None:
-    """Replaces ``block``, the convolution, by the loss's gradient with respect to it; equal maxima share theirs."""
-    slope = np.float32(slope)
-    zero, one, quarter = np.float32(0), np.float32(1), np.float32(0.25)
-    pixels, samples, outward = gradient.shape
-    total = np.zeros(outward, np.float32)
-    for p in range(pixels):
-        for b in range(samples):
-            for o in range(outward):
-                g = gradient[p, b, o]
-                if pooling == NO_POOLING:
-                    g0 = g * (one if block[p, b, o] + bias[o] > zero else slope)
-                    block[p, b, o] = g0
-                    total[o] += g0
-                else:
-                    z0, z1 = block[4 * p, b, o] + bias[o], block[4 * p + 1, b, o] + bias[o]
-                    z2, z3 = block[4 * p + 2, b, o] + bias[o], block[4 * p + 3, b, o] + bias[o]
-                    g0 = g1 = g2 = g3 = g * quarter
-                    if pooling == MAXIMUM:
-                        top = max(max(z0, z1), max(z2, z3))
-                        e0, e1 = one if z0 == top else zero, one if z1 == top else zero
-                        e2, e3 = one if z2 == top else zero, one if z3 == top else zero
-                        share = g / (e0 + e1 + e2 + e3)
-                        g0, g1, g2, g3 = share * e0, share * e1, share * e2, share * e3
-                    g0, g1 = g0 * (one if z0 > zero else slope), g1 * (one if z1 > zero else slope)
-                    g2, g3 = g2 * (one if z2 > zero else slope), g3 * (one if z3 > zero else slope)
-                    block[4 * p, b, o], block[4 * p + 1, b, o] = g0, g1
-                    block[4 * p + 2, b, o], block[4 * p + 3, b, o] = g2, g3
-                    total[o] += (g0 + g1) + (g2 + g3)
-    for o in range(outward):
-        bias_gradient[o] += total[o]
+    """``new = keep new + scale L last - minus before``, all (pixel, column) with columns a multiple of sixteen."""
+    columns = new.shape[1]
+    scale, minus, keep = np.float32(scale), np.float32(minus), np.float32(keep)
+    zero = constant(np.float32(0))
+    for v in range(new.shape[0]):
+        n = 0
+        while n < columns:
+            wide = n + 4 * LANES <= columns
+            at = v * columns + n
+            if wide:
+                a, b, c, d = zero, zero, zero, zero
+                for slot in range(count[v]):
+                    w, start = scale * value[v, slot], index[v, slot] * columns + n
+                    a = more(a, w, load(last, start))
+                    b = more(b, w, load(last, start + LANES))
+                    c = more(c, w, load(last, start + 2 * LANES))
+                    d = more(d, w, load(last, start + 3 * LANES))
+                if keep != 0:
+                    a, b = more(a, keep, load(new, at)), more(b, keep, load(new, at + LANES))
+                    c, d = more(c, keep, load(new, at + 2 * LANES)), more(d, keep, load(new, at + 3 * LANES))
+                if minus != 0:
+                    a, b = more(a, -minus, load(before, at)), more(b, -minus, load(before, at + LANES))
+                    c = more(c, -minus, load(before, at + 2 * LANES))
+                    d = more(d, -minus, load(before, at + 3 * LANES))
+                store(new, at, a)
+                store(new, at + LANES, b)
+                store(new, at + 2 * LANES, c)
+                store(new, at + 3 * LANES, d)
+                n += 4 * LANES
+            else:
+                a, b, c, d = zero, zero, zero, zero  # slots come in fours
+                for slot in range(0, count[v], 4):
+                    a = more(a, scale * value[v, slot], load(last, index[v, slot] * columns + n))
+                    b = more(b, scale * value[v, slot + 1], load(last, index[v, slot + 1] * columns + n))
+                    c = more(c, scale * value[v, slot + 2], load(last, index[v, slot + 2] * columns + n))
+                    d = more(d, scale * value[v, slot + 3], load(last, index[v, slot + 3] * columns + n))
+                a = added(added(a, b), added(c, d))
+                if keep != 0:
+                    a = more(a, keep, load(new, at))
+                if minus != 0:
+                    a = more(a, -minus, load(before, at))
+                store(new, at, a)
+                n += LANES
 
 
-@functools.cache
-def _unrolled(terms: int) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Forward and backward of a pooling stage with so few basis functions that the loop over them has a fixed length:
-    the compiler unrolls it, and the convolution stays in registers."""
+@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+def _tile(
+    left: Floats,
+    row: int,
+    stride: int,
+    other: int,
+    outer: int,
+    step: int,
+    inner: int,
+    panel: Floats,
+    at: int,
+    start: Any,
+) -> Any:
+    """Eight rows of ``left`` times sixteen columns of ``panel``, each added to ``start``.
 
-    @njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-    def forward(basis: Floats, weight: Floats, bias: Floats, slope: float, pooling: int, out: Floats) -> None:
-        slope = np.float32(slope)
-        zero = np.float32(0)
-        pixels, samples, outward = out.shape
-        for p in range(pixels):
-            for b in range(samples):
-                t0, t1, t2, t3 = basis[4 * p, b], basis[4 * p + 1, b], basis[4 * p + 2, b], basis[4 * p + 3, b]
-                target = out[p, b]
-                for o in range(outward):
-                    z0 = z1 = z2 = z3 = bias[o]
-                    for c in range(terms):
-                        w = weight[c, o]
-                        z0, z1, z2, z3 = z0 + t0[c] * w, z1 + t1[c] * w, z2 + t2[c] * w, z3 + t3[c] * w
-                    z0, z1 = z0 if z0 > zero else slope * z0, z1 if z1 > zero else slope * z1
-                    z2, z3 = z2 if z2 > zero else slope * z2, z3 if z3 > zero else slope * z3
-                    if pooling == AVERAGE:
-                        target[o] = np.float32(0.25) * (z0 + z1 + z2 + z3)
+    Rows begin at ``row``, ``row + stride``, ... (four), and ``other`` further on (four more). Each has ``outer`` pieces
+    of ``inner`` numbers, ``step`` apart; the panel is contiguous, sixteen columns a number, from ``at``.
+    """
+    a, b, c, d = start, start, start, start
+    e, f, g, h = start, start, start, start
+    for k in range(outer):
+        base = row + k * step
+        for i in range(base, base + inner):
+            w = load(panel, at)
+            at += LANES
+            a, b = more(a, left[i], w), more(b, left[i + stride], w)
+            c, d = more(c, left[i + 2 * stride], w), more(d, left[i + 3 * stride], w)
+            e, f = more(e, left[i + other], w), more(f, left[i + other + stride], w)
+            g, h = more(g, left[i + other + 2 * stride], w), more(h, left[i + other + 3 * stride], w)
+    return a, b, c, d, e, f, g, h
+
+
+@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+def _pool(a: Any, b: Any, c: Any, d: Any, slope: float, pooling: int) -> Any:
+    """Average or maximum of four activations."""
+    a, b, c, d = sloped(a, slope, a), sloped(b, slope, b), sloped(c, slope, c), sloped(d, slope, d)
+    if pooling == MAXIMUM:
+        return larger(larger(a, b), larger(c, d))
+    return more(constant(np.float32(0)), np.float32(0.25), added(added(a, b), added(c, d)))
+
+
+@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+def _unpool(a: Any, b: Any, c: Any, d: Any, slope: float, pooling: int, given: Any) -> Any:
+    """Gradients of four convolutions from that of their pooled activation; equal maxima share it."""
+    zero = constant(np.float32(0))
+    if pooling == MAXIMUM:
+        one = constant(np.float32(1))
+        top = larger(larger(a, b), larger(c, d))
+        number = added(
+            added(where_equal(a, top, one), where_equal(b, top, one)),
+            added(where_equal(c, top, one), where_equal(d, top, one)),
+        )
+        share = divided(given, number)
+        p, q = where_equal(a, top, share), where_equal(b, top, share)
+        r, s = where_equal(c, top, share), where_equal(d, top, share)
+    else:
+        share = more(zero, np.float32(0.25), given)
+        p, q, r, s = share, share, share, share
+    return sloped(a, slope, p), sloped(b, slope, q), sloped(c, slope, r), sloped(d, slope, s)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _forward(terms: Floats, inward: int, panels: Floats, bias: Floats, slope: float, pooling: int, out: Floats) -> None:
+    """``out`` (pixel, sample, column) from ``terms`` (k, pixel, sample inward and filling).
+
+    ``panels`` is (panel, k inward, sixteen), ``bias`` (column,).
+    """
+    order, pixels, columns = terms.shape
+    _, samples, outward = out.shape
+    left, slope = terms.reshape(-1), np.float32(slope)
+    step, size = pixels * columns, order * inward * LANES
+    for first in range(0, pixels // 4, BLOCK):
+        for panel in range(outward // LANES):
+            start = load(bias, panel * LANES)
+            for p in range(first, min(first + BLOCK, pixels // 4)):
+                for s in range(0, samples, 2):
+                    t = min(s + 1, samples - 1)  # the last of an odd number is done twice
+                    row = 4 * p * columns + s * inward
+                    a, b, c, d, e, f, g, h = _tile(
+                        left, row, columns, (t - s) * inward, order, step, inward, panels, panel * size, start
+                    )
+                    if pooling == NO_POOLING:
+                        at, far = (4 * p * samples + s) * outward + panel * LANES, samples * outward
+                        other = at + (t - s) * outward
+                        store(out, at, sloped(a, slope, a))
+                        store(out, at + far, sloped(b, slope, b))
+                        store(out, at + 2 * far, sloped(c, slope, c))
+                        store(out, at + 3 * far, sloped(d, slope, d))
+                        store(out, other, sloped(e, slope, e))
+                        store(out, other + far, sloped(f, slope, f))
+                        store(out, other + 2 * far, sloped(g, slope, g))
+                        store(out, other + 3 * far, sloped(h, slope, h))
                     else:
-                        target[o] = max(max(z0, z1), max(z2, z3))
+                        store(out, (p * samples + s) * outward + panel * LANES, _pool(a, b, c, d, slope, pooling))
+                        store(out, (p * samples + t) * outward + panel * LANES, _pool(e, f, g, h, slope, pooling))
 
-    @njit(cache=True, fastmath=FAST, nogil=True)  # type: ignore[untyped-decorator]
-    def backward(
-        basis: Floats,
-        weight: Floats,
-        bias: Floats,
-        slope: float,
-        pooling: int,
-        gradient: Floats,
-        weight_gradient: NDArray[np.float64],
-        bias_gradient: NDArray[np.float64],
-    ) -> None:
-        slope = np.float32(slope)
-        zero, one, quarter = np.float32(0), np.float32(1), np.float32(0.25)
-        pixels, samples, outward = gradient.shape
-        sums = np.zeros((terms + 1, outward), np.float32)
-        for p in range(pixels):
-            for b in range(samples):
-                t0, t1, t2, t3 = basis[4 * p, b], basis[4 * p + 1, b], basis[4 * p + 2, b], basis[4 * p + 3, b]
-                given = gradient[p, b]
-                for o in range(outward):
-                    z0 = z1 = z2 = z3 = bias[o]
-                    for c in range(terms):
-                        w = weight[c, o]
-                        z0, z1, z2, z3 = z0 + t0[c] * w, z1 + t1[c] * w, z2 + t2[c] * w, z3 + t3[c] * w
-                    g0 = g1 = g2 = g3 = given[o] * quarter
-                    if pooling == MAXIMUM:
-                        top = max(max(z0, z1), max(z2, z3))
-                        e0, e1 = one if z0 == top else zero, one if z1 == top else zero
-                        e2, e3 = one if z2 == top else zero, one if z3 == top else zero
-                        share = given[o] / (e0 + e1 + e2 + e3)
-                        g0, g1, g2, g3 = share * e0, share * e1, share * e2, share * e3
-                    g0, g1 = g0 * (one if z0 > zero else slope), g1 * (one if z1 > zero else slope)
-                    g2, g3 = g2 * (one if z2 > zero else slope), g3 * (one if z3 > zero else slope)
-                    for c in range(terms):
-                        sums[c, o] += t0[c] * g0 + t1[c] * g1 + t2[c] * g2 + t3[c] * g3
-                    sums[terms, o] += (g0 + g1) + (g2 + g3)
-            if p % 4 == 3 or p == pixels - 1:
-                for c in range(terms):
-                    for o in range(outward):
-                        weight_gradient[c, o] += sums[c, o]
-                for o in range(outward):
-                    bias_gradient[o] += sums[terms, o]
-                sums[:] = np.float32(0)
 
-    return forward, backward
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
+    terms: Floats,
+    inward: int,
+    panels: Floats,
+    bias: Floats,
+    slope: float,
+    pooling: int,
+    given: Floats,
+    panels_gradient: NDArray[np.float64],
+    bias_gradient: NDArray[np.float64],
+    transposed: Floats,
+    adjoint: Floats,
+) -> None:
+    """Adds to the gradients of ``panels`` and ``bias``, and fills ``adjoint`` (like ``terms``) unless it is empty.
+
+    ``given`` is the gradient of the output; ``transposed`` holds the weights as (k, panel of inward, outward, sixteen).
+    """
+    order, pixels, columns = terms.shape
+    _, samples, outward = given.shape
+    left, slope = terms.reshape(-1), np.float32(slope)
+    step, size = pixels * columns, order * inward * LANES
+    zero = constant(np.float32(0))
+    local = np.zeros((4 * BLOCK, samples + samples % 2, outward), np.float32)  # gradients of one block's convolution
+    flat, far = local.reshape(-1), local.shape[1] * outward
+    sums = np.zeros(panels.shape[0] * size, np.float32)
+    bias_sums = np.zeros(outward, np.float32)
+    for first in range(0, pixels // 4, BLOCK):
+        last = min(first + BLOCK, pixels // 4)
+        for panel in range(outward // LANES):
+            start = load(bias, panel * LANES)
+            bias_sum = load(bias_sums, panel * LANES)
+            for p in range(first, last):
+                for s in range(0, samples, 2):
+                    t = min(s + 1, samples - 1)
+                    row, other = 4 * p * columns + s * inward, (t - s) * inward
+                    a, b, c, d, e, f, g, h = _tile(
+                        left, row, columns, other, order, step, inward, panels, panel * size, start
+                    )
+                    if pooling == NO_POOLING:
+                        at, away = (4 * p * samples + s) * outward + panel * LANES, samples * outward
+                        a, b = sloped(a, slope, load(given, at)), sloped(b, slope, load(given, at + away))
+                        c, d = (
+                            sloped(c, slope, load(given, at + 2 * away)),
+                            sloped(d, slope, load(given, at + 3 * away)),
+                        )
+                        at += (t - s) * outward
+                        e, f = sloped(e, slope, load(given, at)), sloped(f, slope, load(given, at + away))
+                        g, h = (
+                            sloped(g, slope, load(given, at + 2 * away)),
+                            sloped(h, slope, load(given, at + 3 * away)),
+                        )
+                    else:
+                        at = (p * samples + s) * outward + panel * LANES
+                        a, b, c, d = _unpool(a, b, c, d, slope, pooling, load(given, at))
+                        e, f, g, h = _unpool(e, f, g, h, slope, pooling, load(given, at + (t - s) * outward))
+                    if t == s:
+                        e, f, g, h = zero, zero, zero, zero
+                    bias_sum = added(bias_sum, added(added(added(a, b), added(c, d)), added(added(e, f), added(g, h))))
+                    put = panel * size
+                    for k in range(order):
+                        base = row + k * step
+                        for i in range(base, base + inward):
+                            total = more(load(sums, put), left[i], a)
+                            rest = more(zero, left[i + columns], b)
+                            total, rest = more(total, left[i + 2 * columns], c), more(rest, left[i + 3 * columns], d)
+                            total = more(total, left[i + other], e)
+                            rest = more(rest, left[i + other + columns], f)
+                            total = more(total, left[i + other + 2 * columns], g)
+                            rest = more(rest, left[i + other + 3 * columns], h)
+                            store(sums, put, added(total, rest))
+                            put += LANES
+                    if adjoint.size:
+                        at = 4 * (p - first) * far + s * outward + panel * LANES
+                        store(flat, at, a)
+                        store(flat, at + far, b)
+                        store(flat, at + 2 * far, c)
+                        store(flat, at + 3 * far, d)
+                        at += outward
+                        store(flat, at, e)
+                        store(flat, at + far, f)
+                        store(flat, at + 2 * far, g)
+                        store(flat, at + 3 * far, h)
+            store(bias_sums, panel * LANES, bias_sum)
+        for n in range(sums.size):
+            panels_gradient[n] += sums[n]
+            sums[n] = 0
+        for n in range(outward):
+            bias_gradient[n] += bias_sums[n]
+            bias_sums[n] = 0
+        if adjoint.size:
+            at = 0
+            for k in range(order):
+                for panel in range(inward // LANES):
+                    for p in range(first, last):
+                        for s in range(0, samples, 2):
+                            row = 4 * (p - first) * far + s * outward
+                            a, b, c, d, e, f, g, h = _tile(flat, row, far, outward, 1, 0, outward, transposed, at, zero)
+                            put = k * step + 4 * p * columns + s * inward + panel * LANES
+                            store(adjoint, put, a)
+                            store(adjoint, put + columns, b)
+                            store(adjoint, put + 2 * columns, c)
+                            store(adjoint, put + 3 * columns, d)
+                            if s + 1 < samples:
+                                put += inward
+                                store(adjoint, put, e)
+                                store(adjoint, put + columns, f)
+                                store(adjoint, put + 2 * columns, g)
+                                store(adjoint, put + 3 * columns, h)
+                    at += outward * LANES
 
 
 @functools.cache
 def slots_of(nside: int, neighbours: int) -> Slots:
-    """Indices, values and numbers of the slots of ``healpix_graph``, as the loops read them."""
+    """Indices, values and numbers of the slots of ``healpix_graph``, the numbers rounded up to fours."""
     graph = healpix_graph(nside, neighbours)
-    return graph.index.astype(np.int32), graph.value.astype(np.float32), graph.count.copy()
+    return graph.index.copy(), graph.value.astype(np.float32), -(-graph.count // 4) * 4
 
 
-def empty(*shape: int) -> Tensor:
-    """Uninitialised float32; NumPy asks for large pages, which makes fresh memory several times cheaper."""
-    return torch.from_numpy(np.empty(shape, np.float32))
+def filled(values: Tensor, *axes: int) -> Tensor:
+    """``values`` with zeros at the end of the axes, up to multiples of sixteen."""
+    shape = [-(-size // LANES) * LANES if axis in axes else size for axis, size in enumerate(values.shape)]
+    if shape == list(values.shape):
+        return values.contiguous()
+    result = values.new_zeros(shape)
+    result[tuple(slice(size) for size in values.shape)] = values
+    return result
 
 
 class FusedStage(torch.autograd.Function):
-    """See the module. ``index`` int32, ``value`` float32 and ``count`` are NumPy arrays of the graph's slots."""
+    """(pixel, sample, inward) to (pixel or pixel / 4, sample, outward), float32 on the CPU.
+
+    Arguments: features, weight (order, inward, outward), bias (outward,) or None, ``slots_of`` the graph, slope of the
+    ReLU for negative arguments (1: no activation), and NO_POOLING, AVERAGE or MAXIMUM.
+    """
 
     @staticmethod
     def forward(  # type: ignore[no-untyped-def]
-        ctx,
-        features: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        slots: Slots,
-        slope: float,
-        pooling: int,
+        ctx, features: Tensor, weight: Tensor, bias: Tensor | None, slots: Slots, slope: float, pooling: int
     ) -> Tensor:
-        pixels, samples, inward = features.shape
+        pixels, samples, _ = features.shape
         order, _, outward = weight.shape
-        basis = empty(pixels, samples, order, inward)
-        terms = np.empty((3, pixels, samples * inward), np.float32)
-        _basis(*slots, features.detach().contiguous().numpy(), terms, basis.numpy())
-        out = empty(pixels if pooling == NO_POOLING else pixels // 4, samples, outward)
-        matrix = weight.detach().contiguous().view(order * inward, outward)
-        offset = torch.zeros(outward) if bias is None else bias.detach().contiguous()
-        flat = basis.view(pixels, samples, order * inward)
-        if pooling != NO_POOLING and order * inward <= UNROLLED:
-            _unrolled(order * inward)[0](flat.numpy(), matrix.numpy(), offset.numpy(), slope, pooling, out.numpy())
-        else:
-            for part, target, block in blocks(flat, out, pooling):
-                torch.mm(part.flatten(0, 1), matrix, out=block.view(-1, outward))
-                _activate(block.numpy(), offset.numpy(), slope, pooling, target.numpy())
-        ctx.save_for_backward(basis, matrix, offset)
-        ctx.options = slots, slope, pooling, bias is not None
-        return out
+        needed = ctx.needs_input_grad[0]
+        # The gradient is made in panels of sixteen input features; without it any number will do.
+        given, matrix = filled(features, 2) if needed else features, filled(weight, *((1, 2) if needed else (2,)))
+        inward = matrix.shape[1]
+        terms = np.empty((order, pixels, -(-samples * inward // LANES) * LANES), np.float32)
+        terms[0, :, : samples * inward] = given.reshape(pixels, -1).numpy()
+        terms[0, :, samples * inward :] = 0
+        for k in range(1, order):
+            _recursion(*slots, min(k, 2), terms[k - 1], terms[k - 2], float(k > 1), terms[k], 0.0)
+        panels = matrix.view(order * inward, -1, LANES).transpose(0, 1).contiguous().numpy()
+        offset = np.zeros(matrix.shape[2], np.float32)
+        if bias is not None:
+            offset[:outward] = bias.numpy()
+        out = np.empty((pixels if pooling == NO_POOLING else pixels // 4, samples, matrix.shape[2]), np.float32)
+        _forward(terms, inward, panels, offset, slope, pooling, out)
+        ctx.save_for_backward(weight)
+        ctx.parts = terms, matrix, panels, offset, bias is not None
+        ctx.options = slots, slope, pooling
+        return torch.from_numpy(out)[:, :, :outward].contiguous()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx, gradient: Tensor):  # type: ignore[no-untyped-def]
-        basis, matrix, offset = ctx.saved_tensors
-        slots, slope, pooling, biased = ctx.options
-        pixels, samples, order, inward = basis.shape
-        outward = matrix.shape[1]
-        gradient = gradient.contiguous()
-        flat = basis.view(pixels, samples, order * inward)
-        weight_gradient = torch.zeros(order * inward, outward, dtype=torch.float64)
-        bias_gradient = np.zeros(outward)
-        need = ctx.needs_input_grad[0]
-        if pooling != NO_POOLING and order * inward <= UNROLLED and not need:
-            arrays = flat.numpy(), matrix.numpy(), offset.numpy(), slope, pooling, gradient.numpy()
-            _unrolled(order * inward)[1](*arrays, weight_gradient.numpy(), bias_gradient)
-        else:
-            adjoint = empty(pixels, samples, order * inward) if need else flat
-            part_gradient = torch.empty(order * inward, outward)
-            for part, given, block, towards in blocks(flat, gradient, pooling, adjoint):
-                rows, image = part.flatten(0, 1), block.view(-1, outward)
-                torch.mm(rows, matrix, out=image)
-                _deactivate(block.numpy(), offset.numpy(), slope, pooling, given.numpy(), bias_gradient)
-                weight_gradient += torch.mm(rows.T, image, out=part_gradient)
-                if need:
-                    torch.mm(image, matrix.T, out=towards.view(-1, order * inward))
-        features_gradient = None
-        if need:
-            features_gradient = empty(pixels, samples, inward)
-            terms = np.empty((3, pixels, samples * inward), np.float32)
-            _clenshaw(*slots, adjoint.view(basis.shape).numpy(), terms, features_gradient.numpy())
-        return (
-            features_gradient,
-            weight_gradient.view(order, inward, outward).float(),
-            torch.from_numpy(bias_gradient).float() if biased else None,
-            None,
-            None,
-            None,
+        (weight,) = ctx.saved_tensors  # complains if it was changed since
+        terms, matrix, panels, offset, biased = ctx.parts
+        slots, slope, pooling = ctx.options
+        order, pixels, _ = terms.shape
+        inward, outward = matrix.shape[1:]
+        needed = ctx.needs_input_grad[0]
+        panels_gradient, bias_gradient = np.zeros(panels.size), np.zeros(outward)
+        adjoint, transposed = np.empty((0, 0, 0), np.float32), np.empty(0, np.float32)
+        if needed:
+            adjoint = np.empty(terms.shape, np.float32)
+            transposed = matrix.view(order, -1, LANES, outward).transpose(2, 3).contiguous().numpy().reshape(-1)
+        given = filled(gradient, 2).numpy()
+        _backward(
+            terms, inward, panels, offset, slope, pooling, given, panels_gradient, bias_gradient, transposed, adjoint
         )
-
-
-def blocks(basis: Tensor, outside: Tensor, pooling: int, *more: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Consecutive pieces of (basis, output or its gradient, room for the convolution, more like the basis)."""
-    children = 1 if pooling == NO_POOLING else 4
-    _, samples, outward = outside.shape
-    step = max(1, BLOCK // (children * samples * max(outward, basis.shape[2])))
-    room = empty(step * children, samples, outward)
-    for start in range(0, len(outside), step):
-        target = outside[start : start + step]
-        inside = slice(start * children, (start + len(target)) * children)
-        yield basis[inside], target, room[: len(target) * children], *(array[inside] for array in more)
+        features_gradient = None
+        if needed:
+            for k in range(order - 2, -1, -1):
+                last, before = adjoint[k + 1], adjoint[min(k + 2, order - 1)]
+                _recursion(*slots, min(k + 1, 2), last, before, float(k + 2 < order), adjoint[k], 1.0)
+            features_gradient = torch.from_numpy(adjoint[0]).view(pixels, -1, inward)[:, :, : weight.shape[1]]
+        total = torch.from_numpy(panels_gradient).view(-1, order, inward, LANES).permute(1, 2, 0, 3)
+        total = total.reshape(order, inward, outward)[:, : weight.shape[1], : weight.shape[2]].float()
+        bias_total = torch.from_numpy(bias_gradient[: weight.shape[2]]).float() if biased else None
+        return features_gradient, total, bias_total, None, None, None
