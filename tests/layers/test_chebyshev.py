@@ -48,7 +48,7 @@ def test_fused_stage_is_the_plain_stage(inward: int, outward: int, activation: s
     torch.manual_seed(2)
     stage = ChebyshevStage(8, inward, outward, 5, 8, activation, pooling)  # type: ignore[arg-type]
     torch.nn.init.normal_(stage.conv.bias)
-    stage.norm = torch.nn.Identity()  # type: ignore[assignment]
+    stage.norm = torch.nn.Identity()
     features = torch.randn(768, 3, inward)
     towards = torch.randn(192 if pooling else 768, 3, outward)
     results = []
@@ -69,7 +69,7 @@ def test_weight_gradient_over_many_pixels_keeps_its_digits(pooling: str) -> None
     # 196608 rows: plain single precision sums lose up to 1e-4 here. No gradient of the input, as for data.
     torch.manual_seed(3)
     stage = ChebyshevStage(64, 2, 8, 5, 8, "relu", pooling)  # type: ignore[arg-type]
-    stage.norm = torch.nn.Identity()  # type: ignore[assignment]
+    stage.norm = torch.nn.Identity()
     features = torch.randn(49152, 4, 2) + 0.5
     towards = 1 + torch.randn(12288, 4, 8)
     (single,) = torch.autograd.grad((stage(features) * towards).sum(), [stage.conv.weight])
@@ -80,7 +80,7 @@ def test_weight_gradient_over_many_pixels_keeps_its_digits(pooling: str) -> None
 
 def test_equal_maxima_share_the_gradient() -> None:
     stage = ChebyshevStage(2, 1, 1, 1, 8, "relu", "max")
-    stage.norm = torch.nn.Identity()  # type: ignore[assignment]
+    stage.norm = torch.nn.Identity()
     stage.conv.weight.data.fill_(1.0)
     features = torch.ones(48, 1, 1, requires_grad=True)
     stage(features).sum().backward()

@@ -176,7 +176,7 @@ class ChebyshevStage(nn.Module):
         if pooling not in {None, *POOLS}:
             raise BadInput(f"unknown pooling {pooling!r}{did_you_mean(str(pooling), POOLS)}")
         self.pool: nn.Module = nn.Identity() if pooling is None else POOLS[pooling]()
-        self.norm = FeatureNorm(outward)
+        self.norm: nn.Module = FeatureNorm(outward)
 
     def forward(self, features: Tensor) -> Tensor:
         """(pixel, sample, inward) to (pixel / 4, sample, outward), or (pixel, sample, outward) without pooling."""

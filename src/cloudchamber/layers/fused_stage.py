@@ -33,21 +33,20 @@ NO_POOLING, AVERAGE, MAXIMUM = 0, 1, 2
 BLOCK = 8  # parents of four pixels whose sums are single precision: 512 summands at 16 samples
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _recursion(
     index: NDArray[np.int64],
     value: Floats,
     count: NDArray[np.int64],
-    scale: float,
+    scale: np.float32,
     last: Floats,
     before: Floats,
-    minus: float,
+    minus: np.float32,
     new: Floats,
-    keep: float,
+    keep: np.float32,
 ) -> None:
     """``new = keep new + scale L last - minus before``, all (pixel, column) with columns a multiple of sixteen."""
     columns = new.shape[1]
-    scale, minus, keep = np.float32(scale), np.float32(minus), np.float32(keep)
     zero = constant(np.float32(0))
     for v in range(new.shape[0]):
         n = 0
@@ -90,7 +89,7 @@ def _recursion(
                 n += LANES
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always")
 def _tile(
     left: Floats,
     row: int,
@@ -122,8 +121,8 @@ def _tile(
     return a, b, c, d, e, f, g, h
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
-def _pool(a: Any, b: Any, c: Any, d: Any, slope: float, pooling: int) -> Any:
+@njit(cache=True, nogil=True, inline="always")
+def _pool(a: Any, b: Any, c: Any, d: Any, slope: np.float32, pooling: int) -> Any:
     """Average or maximum of four activations."""
     a, b, c, d = sloped(a, slope, a), sloped(b, slope, b), sloped(c, slope, c), sloped(d, slope, d)
     if pooling == MAXIMUM:
@@ -131,8 +130,8 @@ def _pool(a: Any, b: Any, c: Any, d: Any, slope: float, pooling: int) -> Any:
     return more(constant(np.float32(0)), np.float32(0.25), added(added(a, b), added(c, d)))
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
-def _unpool(a: Any, b: Any, c: Any, d: Any, slope: float, pooling: int, given: Any) -> Any:
+@njit(cache=True, nogil=True, inline="always")
+def _unpool(a: Any, b: Any, c: Any, d: Any, slope: np.float32, pooling: int, given: Any) -> Any:
     """Gradients of four convolutions from that of their pooled activation; equal maxima share it."""
     zero = constant(np.float32(0))
     if pooling == MAXIMUM:
@@ -151,15 +150,17 @@ def _unpool(a: Any, b: Any, c: Any, d: Any, slope: float, pooling: int, given: A
     return sloped(a, slope, p), sloped(b, slope, q), sloped(c, slope, r), sloped(d, slope, s)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _forward(terms: Floats, inward: int, panels: Floats, bias: Floats, slope: float, pooling: int, out: Floats) -> None:
+@njit(cache=True, nogil=True)
+def _forward(
+    terms: Floats, inward: int, panels: Floats, bias: Floats, slope: np.float32, pooling: int, out: Floats
+) -> None:
     """``out`` (pixel, sample, column) from ``terms`` (k, pixel, sample inward and filling).
 
     ``panels`` is (panel, k inward, sixteen), ``bias`` (column,).
     """
     order, pixels, columns = terms.shape
     _, samples, outward = out.shape
-    left, slope = terms.reshape(-1), np.float32(slope)
+    left = terms.reshape(-1)
     step, size = pixels * columns, order * inward * LANES
     for first in range(0, pixels // 4, BLOCK):
         for panel in range(outward // LANES):
@@ -187,13 +188,13 @@ def _forward(terms: Floats, inward: int, panels: Floats, bias: Floats, slope: fl
                         store(out, (p * samples + t) * outward + panel * LANES, _pool(e, f, g, h, slope, pooling))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
     terms: Floats,
     inward: int,
     panels: Floats,
     bias: Floats,
-    slope: float,
+    slope: np.float32,
     pooling: int,
     given: Floats,
     panels_gradient: NDArray[np.float64],
@@ -207,7 +208,7 @@ def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
     """
     order, pixels, columns = terms.shape
     _, samples, outward = given.shape
-    left, slope = terms.reshape(-1), np.float32(slope)
+    left = terms.reshape(-1)
     step, size = pixels * columns, order * inward * LANES
     zero = constant(np.float32(0))
     local = np.zeros((4 * BLOCK, samples + samples % 2, outward), np.float32)  # gradients of one block's convolution
@@ -329,6 +330,7 @@ class FusedStage(torch.autograd.Function):
     ) -> Tensor:
         pixels, samples, _ = features.shape
         order, _, outward = weight.shape
+        index, value, count = slots
         needed = ctx.needs_input_grad[0]
         # The gradient is made in panels of sixteen input features; without it any number will do.
         given, matrix = filled(features, 2) if needed else features, filled(weight, *((1, 2) if needed else (2,)))
@@ -337,24 +339,25 @@ class FusedStage(torch.autograd.Function):
         terms[0, :, : samples * inward] = given.reshape(pixels, -1).numpy()
         terms[0, :, samples * inward :] = 0
         for k in range(1, order):
-            _recursion(*slots, min(k, 2), terms[k - 1], terms[k - 2], float(k > 1), terms[k], 0.0)
+            scale, minus = np.float32(min(k, 2)), np.float32(k > 1)
+            _recursion(index, value, count, scale, terms[k - 1], terms[k - 2], minus, terms[k], np.float32(0))
         panels = matrix.view(order * inward, -1, LANES).transpose(0, 1).contiguous().numpy()
         offset = np.zeros(matrix.shape[2], np.float32)
         if bias is not None:
             offset[:outward] = bias.numpy()
         out = np.empty((pixels if pooling == NO_POOLING else pixels // 4, samples, matrix.shape[2]), np.float32)
-        _forward(terms, inward, panels, offset, slope, pooling, out)
+        _forward(terms, inward, panels, offset, np.float32(slope), pooling, out)
         ctx.save_for_backward(weight)
         ctx.parts = terms, matrix, panels, offset, bias is not None
-        ctx.options = slots, slope, pooling
+        ctx.options = slots, np.float32(slope), pooling
         return torch.from_numpy(out)[:, :, :outward].contiguous()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor):  # type: ignore[no-untyped-def]
         (weight,) = ctx.saved_tensors  # complains if it was changed since
         terms, matrix, panels, offset, biased = ctx.parts
-        slots, slope, pooling = ctx.options
+        (index, value, count), slope, pooling = ctx.options
         order, pixels, _ = terms.shape
         inward, outward = matrix.shape[1:]
         needed = ctx.needs_input_grad[0]
@@ -371,7 +374,8 @@ class FusedStage(torch.autograd.Function):
         if needed:
             for k in range(order - 2, -1, -1):
                 last, before = adjoint[k + 1], adjoint[min(k + 2, order - 1)]
-                _recursion(*slots, min(k + 1, 2), last, before, float(k + 2 < order), adjoint[k], 1.0)
+                scale, minus = np.float32(min(k + 1, 2)), np.float32(k + 2 < order)
+                _recursion(index, value, count, scale, last, before, minus, adjoint[k], np.float32(1))
             features_gradient = torch.from_numpy(adjoint[0]).view(pixels, -1, inward)[:, :, : weight.shape[1]]
         total = torch.from_numpy(panels_gradient).view(-1, order, inward, LANES).permute(1, 2, 0, 3)
         total = total.reshape(order, inward, outward)[:, : weight.shape[1], : weight.shape[2]].float()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
@@ -17,18 +17,15 @@ VECTOR = ir.VectorType(ir.FloatType(), LANES)
 LOOSE = ("contract",)  # a product and a sum may become one operation
 
 
-class Float32x16(types.Type):  # type: ignore[misc]
+class Float32x16(types.Type):
     """The type of a vector in compiled code."""
 
-    def __init__(self) -> None:
-        super().__init__(name="float32x16")
 
-
-float32x16 = Float32x16()
+float32x16: Any = Float32x16(name="float32x16")
 
 
 @register_model(Float32x16)
-class _Model(models.PrimitiveModel):  # type: ignore[misc]
+class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, VECTOR)
 
@@ -44,8 +41,7 @@ def _broadcast(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(single, ir.Constant(VECTOR, ir.Undefined), mask)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def load(_: Any, array: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
+def _load(_: Any, array: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
     """``load(array, offset)``: sixteen consecutive elements."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -54,8 +50,7 @@ def load(_: Any, array: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
     return float32x16(array, types.intp), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store(_: Any, array: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
+def _store(_: Any, array: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     """``store(array, offset, vector)``."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,8 +61,7 @@ def store(_: Any, array: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any
     return types.void(array, types.intp, float32x16), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def constant(_: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
+def _constant(_: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
     """``constant(scalar)``: sixteen times the same."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -76,8 +70,7 @@ def constant(_: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
     return float32x16(types.float32), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def added(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
+def _added(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     """``added(a, b)``: a + b."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -86,8 +79,7 @@ def added(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     return float32x16(float32x16, float32x16), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def more(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
+def _more(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
     """``more(total, scalar, vector)``: total + scalar * vector."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -97,8 +89,7 @@ def more(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]
     return float32x16(float32x16, types.float32, float32x16), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def divided(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
+def _divided(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     """``divided(a, b)``: a / b."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -107,8 +98,7 @@ def divided(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     return float32x16(float32x16, float32x16), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def larger(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
+def _larger(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     """``larger(a, b)``: the larger one, and ``b`` if ``a`` is not a number."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -118,8 +108,7 @@ def larger(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     return float32x16(float32x16, float32x16), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def where_equal(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
+def _where_equal(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
     """``where_equal(a, b, c)``: c where a = b, else 0."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -129,8 +118,7 @@ def where_equal(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[...
     return float32x16(float32x16, float32x16, float32x16), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def sloped(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
+def _sloped(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
     """``sloped(z, slope, g)``: g where z > 0, else slope * g; not a number stays one, as g or as a sign that fails."""
 
     def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -139,3 +127,15 @@ def sloped(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any
         return builder.select(positive, g, builder.fmul(_broadcast(builder, slope), g))
 
     return float32x16(float32x16, types.float32, float32x16), code
+
+
+# What mypy sees of an intrinsic is how it is made, not how it is called: hence Any.
+load: Any = intrinsic(_load)
+store: Any = intrinsic(_store)
+constant: Any = intrinsic(_constant)
+added: Any = intrinsic(_added)
+more: Any = intrinsic(_more)
+divided: Any = intrinsic(_divided)
+larger: Any = intrinsic(_larger)
+where_equal: Any = intrinsic(_where_equal)
+sloped: Any = intrinsic(_sloped)

@@ -113,10 +113,10 @@ class DeepSphere(nn.Module):
         self.pointing = nn.Sequential()
         if direction:
             side, width = after[self.pointing_stage], widths[self.pointing_stage]
-            self.pointing = nn.Sequential(
-                ChebyshevStage(side, width, width, order, neighbours, activation, None),
-                ChebyshevConv(side, width, 1, order, neighbours, bias=False),  # the softmax would drop an offset
-            )
+            hidden = ChebyshevStage(side, width, width, order, neighbours, activation, None)
+            hidden.norm = nn.Identity()
+            # The softmax would drop an offset of the weights, hence no bias and no normalisation.
+            self.pointing = nn.Sequential(hidden, ChebyshevConv(side, width, 1, order, neighbours, bias=False))
             self.register_buffer("centres", torch.tensor(centres(side), dtype=torch.float32), persistent=False)
 
     def forward_parts(self, maps: Tensor) -> tuple[Tensor, Tensor | None]:
