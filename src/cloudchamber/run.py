@@ -630,7 +630,7 @@ def null(
     first, slash, shares = share.partition("/")
     if not (slash and first.isdigit() and shares.isdigit() and 1 <= int(first) <= int(shares)):
         raise BadInput(f"--share {share}: write it as 1/2 and 2/2 for two processes", status=2)
-    metrics = read_metrics(path)
+    read_metrics(path)  # refuses a run that is not finished before the work
     predictors = study.predictors(config, run.seed, choose_device(device))
     if predictor not in predictors:
         raise BadInput(f"no predictor {predictor!r}{did_you_mean(predictor, predictors)}", status=2)
@@ -650,8 +650,8 @@ def null(
     values = ensembles.read(directory)
     if len(values) >= n:
         with exclusive(path, wait=True):
-            rows = [row for row in metrics["rows"] if row["predictor"] != predictor]
-            metrics["rows"] = rows + rescored(run, predictor, values)
+            metrics = read_metrics(path)  # another predictor's may have been scored meanwhile
+            metrics["rows"] = _replaced(metrics["rows"], predictor, rescored(run, predictor, values))
             write_json(path / "metrics.json", metrics)
             write_report(run)
     return directory, len(values)
@@ -673,6 +673,18 @@ def rescored(run: OpenRun, predictor: str, null_statistic: NDArray[np.float64]) 
             rows += [{**row, "sample": sample, "floor": None} for row in found]
     order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
     return [{key: _number(row[key]) for key in order} for row in rows]
+
+
+def _replaced(rows: list[Row], predictor: str, new: list[Row]) -> list[Row]:
+    """The table with a predictor's new rows in the places of the old, whose floors stay; what has no new row stays."""
+    found = {(row["sample"], row["target"], row["metric"]): row for row in new}
+    table = []
+    for row in rows:
+        again = None
+        if row["predictor"] == predictor:
+            again = found.pop((row["sample"], row["target"], row["metric"]), None)
+        table.append(row if again is None else {**again, "floor": row["floor"]})
+    return table + list(found.values())
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
