@@ -24,7 +24,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cloudchamber.layers.healpix_graph import healpix_graph
-from cloudchamber.layers.simd import LANES, added, constant, divided, larger, load, more, sloped, store, where_equal
+from cloudchamber.layers.simd import (
+    LANES,
+    added,
+    constant,
+    divided,
+    larger,
+    load,
+    more,
+    number,
+    sloped,
+    store,
+    where_equal,
+)
 
 Floats = NDArray[np.float32]
 Slots = tuple[NDArray[np.int64], Floats, NDArray[np.int64]]
@@ -114,10 +126,10 @@ def _tile(
         for i in range(base, base + inner):
             w = load(panel, at)
             at += LANES
-            a, b = more(a, left[i], w), more(b, left[i + stride], w)
-            c, d = more(c, left[i + 2 * stride], w), more(d, left[i + 3 * stride], w)
-            e, f = more(e, left[i + other], w), more(f, left[i + other + stride], w)
-            g, h = more(g, left[i + other + 2 * stride], w), more(h, left[i + other + 3 * stride], w)
+            a, b = more(a, number(left, i), w), more(b, number(left, i + stride), w)
+            c, d = more(c, number(left, i + 2 * stride), w), more(d, number(left, i + 3 * stride), w)
+            e, f = more(e, number(left, i + other), w), more(f, number(left, i + other + stride), w)
+            g, h = more(g, number(left, i + other + 2 * stride), w), more(h, number(left, i + other + 3 * stride), w)
     return a, b, c, d, e, f, g, h
 
 
@@ -137,11 +149,11 @@ def _unpool(a: Any, b: Any, c: Any, d: Any, slope: np.float32, pooling: int, giv
     if pooling == MAXIMUM:
         one = constant(np.float32(1))
         top = larger(larger(a, b), larger(c, d))
-        number = added(
+        equal = added(
             added(where_equal(a, top, one), where_equal(b, top, one)),
             added(where_equal(c, top, one), where_equal(d, top, one)),
         )
-        share = divided(given, number)
+        share = divided(given, equal)
         p, q = where_equal(a, top, share), where_equal(b, top, share)
         r, s = where_equal(c, top, share), where_equal(d, top, share)
     else:
@@ -251,13 +263,16 @@ def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
                     for k in range(order):
                         base = row + k * step
                         for i in range(base, base + inward):
-                            total = more(load(sums, put), left[i], a)
-                            rest = more(zero, left[i + columns], b)
-                            total, rest = more(total, left[i + 2 * columns], c), more(rest, left[i + 3 * columns], d)
-                            total = more(total, left[i + other], e)
-                            rest = more(rest, left[i + other + columns], f)
-                            total = more(total, left[i + other + 2 * columns], g)
-                            rest = more(rest, left[i + other + 3 * columns], h)
+                            total = more(load(sums, put), number(left, i), a)
+                            rest = more(zero, number(left, i + columns), b)
+                            total, rest = (
+                                more(total, number(left, i + 2 * columns), c),
+                                more(rest, number(left, i + 3 * columns), d),
+                            )
+                            total = more(total, number(left, i + other), e)
+                            rest = more(rest, number(left, i + other + columns), f)
+                            total = more(total, number(left, i + other + 2 * columns), g)
+                            rest = more(rest, number(left, i + other + 3 * columns), h)
                             store(sums, put, added(total, rest))
                             put += LANES
                     if adjoint.size:

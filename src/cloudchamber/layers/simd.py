@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 from numba import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
@@ -21,7 +21,7 @@ class Float32x16(types.Type):
     """The type of a vector in compiled code."""
 
 
-float32x16: Any = Float32x16(name="float32x16")
+float32x16: Any = Float32x16(name="float32x16")  # type: ignore[no-untyped-call,unused-ignore]
 
 
 @register_model(Float32x16)
@@ -48,6 +48,17 @@ def _load(_: Any, array: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
         return builder.load(_pointer(context, builder, signature.args[0], *arguments), align=4)
 
     return float32x16(array, types.intp), code
+
+
+def _number(_: Any, array: Any, __: Any) -> tuple[Any, Callable[..., Any]]:
+    """``number(array, offset)``: one element, without the look whether the offset is negative."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, offset = arguments
+        start = context.make_array(signature.args[0])(context, builder, array).data
+        return builder.load(builder.gep(start, [offset]))
+
+    return types.float32(array, types.intp), code
 
 
 def _store(_: Any, array: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
@@ -131,6 +142,7 @@ def _sloped(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., An
 
 # What mypy sees of an intrinsic is how it is made, not how it is called: hence Any.
 load: Any = intrinsic(_load)
+number: Any = intrinsic(_number)
 store: Any = intrinsic(_store)
 constant: Any = intrinsic(_constant)
 added: Any = intrinsic(_added)
