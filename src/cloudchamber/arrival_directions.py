@@ -8,7 +8,7 @@ a p-value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from cloudchamber.data.samples import Inputs, Prediction
+from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.data.skies import LEAST_COSMIC_RAYS, cosmic_rays_of, targets_of
 from cloudchamber.schema import Arrays, Config
 from cloudchamber.study import Predictor, Row, SearchSpace
@@ -237,6 +237,16 @@ def resembles(skies: Inputs) -> NDArray[np.float64]:
     return np.stack([number, energy.mean(axis=1), energy.min(axis=1), energy.max(axis=1)], axis=1)
 
 
+def explanation(
+    name: str, config: SkyConfig, predictors: Mapping[str, Predictor], test: Samples, rng: np.random.Generator
+) -> Arrays:
+    """One explanation of ``explain.skies`` by name; that module needs torch, so it is imported late."""
+    from cloudchamber.explain import skies
+
+    found: Arrays = getattr(skies, name)(config, predictors, test, rng)
+    return found
+
+
 def read(config: SkyConfig, path: Path, mapping: Mapping[str, str] | None) -> Arrays | None:
     """A user's catalogue of arrival directions: CSV, FITS, or HDF5 columns of one number a cosmic ray."""
     import h5py
@@ -249,6 +259,11 @@ def read(config: SkyConfig, path: Path, mapping: Mapping[str, str] | None) -> Ar
             own = all(one.ndim < 2 for one in file.values() if isinstance(one, h5py.Dataset))
     return read_catalogue(path, config.minimum_energy, mapping) if own else None
 
+
+EXPLANATIONS: dict[str, Callable[[Any, Mapping[str, Predictor], Samples, np.random.Generator], Arrays]] = {
+    name: partial(explanation, name) for name in ("maps", "roc", "deletion", "sanity")
+}
+"""Which cosmic rays make a network call a sky signal, see ``explain.skies``."""
 
 SEARCH = SearchSpace(
     choices={

@@ -242,6 +242,11 @@ BETTER: dict[str, Callable[[float], float]] = {
     "rmse": lambda value: value,
     "bias": abs,
     "pull_width": lambda value: abs(value - 1),
+    "signal_needed": lambda value: value,
+    "detectable_fraction": lambda value: value,
+    "angular_distance": lambda value: value,
+    "median_sigma": lambda value: -value,
+    "found_5_sigma": lambda value: -value,
 }
 """What is to be small, by metric."""
 
@@ -251,6 +256,8 @@ def distance(metric: str) -> Callable[[float], float] | None:
     if metric.startswith("coverage_"):
         nominal = {"68": 0.6827, "95": 0.9545}.get(metric[9:], float(metric[9:]) / 100)
         return lambda value: abs(value - nominal)
+    if metric.startswith("sigma_at_"):
+        return lambda value: -value
     return BETTER.get(metric)
 
 

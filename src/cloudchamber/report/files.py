@@ -126,8 +126,8 @@ def read_predictions(path: Path) -> dict[str, Scored]:
                 truth = np.asarray(group["truth"], np.float64)
                 predictions = {
                     name: Prediction(
-                        np.asarray(one["mean"], np.float32),
-                        np.asarray(one["std"], np.float32) if "std" in one else None,
+                        np.asarray(one["mean"]),  # a test statistic is float64
+                        np.asarray(one["std"]) if "std" in one else None,
                     )
                     for name, one in group.items()
                     if isinstance(one, h5py.Group)

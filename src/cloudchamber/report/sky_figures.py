@@ -177,7 +177,7 @@ def _graticule(axes: Axes, *, small: bool) -> None:
 @house_style()
 def significance_figure(
     worlds: Mapping[str, Mapping[str, Sequence[MedianSignificance]]],
-    isotropic: Mapping[str, int],
+    isotropic: Mapping[str, Sequence[int]],
     titles: Mapping[str, str],
     kinds: Mapping[str, str],
     most: float = 8.0,
@@ -187,7 +187,8 @@ def significance_figure(
     Args:
         worlds: rows of ``metrics.significance.median_significance`` by world and predictor; the world's name is the
             title of its panel.
-        isotropic: skies behind the p-values, by world: ``1 / (1 + n)`` is the smallest p-value that can be counted.
+        isotropic: numbers of skies behind the p-values, by world (several where predictors have ensembles of their
+            own): ``1 / (1 + n)`` is the smallest p-value that can be counted.
         titles, kinds: of the predictors.
         most: significance at the lower edge, in sigma.
     """
@@ -215,13 +216,13 @@ def significance_figure(
                         markerfacecolor=face, markersize=4, linewidth=0.9, zorder=3,
                     )  # fmt: skip
         axes.axhline(float(norm.sf(5)), color=INK, linewidth=0.9)
-        end = 1 / (1 + isotropic[world])
-        axes.axhline(end, color=GREY, linewidth=1, linestyle=":")
+        ends = [(1 / (1 + n), f"{n:,} isotropic skies".replace(",", "\u2009"), "#5f6c6a") for n in isotropic[world]]
+        for end, _, _ in ends:
+            axes.axhline(end, color=GREY, linewidth=1, linestyle=":")
         _p_axis(axes, lowest)
         right = axes.get_xlim()[1]
         axes.set_xlim(0, right)
-        skies = f"{isotropic[world]:,} isotropic skies".replace(",", "\u2009")
-        for height, text, shade in ((float(norm.sf(5)), "5σ", INK), (end, skies, "#5f6c6a")):
+        for height, text, shade in ((float(norm.sf(5)), "5σ", INK), *ends):
             axes.text(
                 0.985 * right, height * 1.4, text, ha="right", va="bottom", fontsize=7, color=shade, zorder=4,
                 path_effects=[withStroke(linewidth=2, foreground="white")],
@@ -441,19 +442,21 @@ def _thinned(background: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 @house_style()
-def deletion_figure(deleted: Values, curves: Mapping[str, Values], label: str = "test statistic") -> Drawing:
+def deletion_figure(
+    deleted: Values, curves: Mapping[str, tuple[Values, Values]], label: str = "test statistic"
+) -> Drawing:
     """How the statistic falls when cosmic rays are deleted: mean over skies with its standard error.
 
     Args:
         deleted: (step,), fraction of the cosmic rays that was deleted.
-        curves: (sky, step), the statistic, by order of deletion ("largest relevance first", "at random").
+        curves: mean of the statistic over skies and its error (step,), by order of deletion ("largest relevance
+            first", "at random"); errors that are nan are not drawn.
         label: of the statistic.
     """
     drawing, (axes,) = grid(1, 1, 3.0, width=0.75 * WIDTH)
     percent = 100 * np.asarray(deleted, dtype=np.float64)
-    for number, (title, values) in enumerate(curves.items()):
-        mean = values.mean(axis=0)
-        error = values.std(axis=0, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else np.zeros_like(mean)
+    for number, (title, (mean, spread)) in enumerate(curves.items()):
+        error = np.nan_to_num(spread)
         colour = PETROFF[number % len(PETROFF)]
         axes.plot(percent, mean, SHAPES[number % len(SHAPES)] + "-", color=colour, label=title)
         axes.fill_between(percent, mean - error, mean + error, color=colour, alpha=0.25, linewidth=0)

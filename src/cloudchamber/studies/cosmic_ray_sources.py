@@ -126,6 +126,7 @@ study = Study(
         "planck-helium": _probe("JF12 tuned to Planck, helium", "jf12-planck", "He"),
         "uf23-helium": _probe("UF23 base, helium", "uf23", "He"),
     },
+    explanations=arrivals.EXPLANATIONS,
     search=arrivals.SEARCH,
     citation=(
         "N. Langner, M. Erdmann, M. Wirtz, Search for cosmic ray sources using deep learning on spherical data (2019); "

@@ -127,6 +127,7 @@ study = Study(
         "density-1e-3": _density(1e-3),
         "density-1e-2": _density(1e-2),
     },
+    explanations=arrivals.EXPLANATIONS,
     search=arrivals.SEARCH,
     citation=(
         "T. Bister et al., Identification of patterns in cosmic-ray arrival directions using dynamic graph "
