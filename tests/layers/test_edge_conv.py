@@ -13,6 +13,7 @@ from cloudchamber.layers.edge_conv import (
     Aggregation,
     EdgeConv,
     aggregate,
+    most_alike,
     nearest,
     pair_geometry,
 )
@@ -29,7 +30,7 @@ def sets(index: Tensor) -> list[set[int]]:
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 7])
-@pytest.mark.parametrize("k", [1, 5, 40])
+@pytest.mark.parametrize("k", [1, 5, 40, 149])
 def test_nearest_is_the_sorted_distances(axes: int, k: int) -> None:
     generator = np.random.default_rng(axes + 10 * k)
     points = generator.normal(size=(2, 150, axes)).astype(np.float32)
@@ -152,3 +153,21 @@ def test_gradients_are_those_of_differences() -> None:
     nodes = torch.randn(1, 10, 2, dtype=torch.float64, requires_grad=True)
     places = torch.randn(1, 10, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda a, b: layer(a, geometry, index, b), (nodes, places))
+
+
+def test_most_alike_are_the_nearest_candidates_with_their_geometry() -> None:
+    torch.manual_seed(7)
+    directions, energies = cloud(2, 50, 7)
+    index, places = nearest(directions, 12), torch.randn(2, 50, 3)
+    geometry = pair_geometry(directions, energies, index)
+    for kind in (torch.float32, torch.float64):
+        chosen, kept = most_alike(places.to(kind), index, geometry.to(kind), 5)
+        for s in range(2):
+            for i in range(50):
+                order = (places[s, index[s, i]] - places[s, i]).square().sum(dim=1).argsort()[:5]
+                expected = {int(index[s, i, slot]): geometry[s, i, slot] for slot in order}
+                assert set(chosen[s, i].tolist()) == set(expected)
+                for e in range(5):
+                    torch.testing.assert_close(kept[s, i, e].float(), expected[int(chosen[s, i, e])])
+    assert most_alike(torch.zeros(2, 50, 3), index, geometry, 5)[0].shape == (2, 50, 5), "all equally alike"
+    assert most_alike(places, index, geometry, 99)[0].shape == (2, 50, 12)

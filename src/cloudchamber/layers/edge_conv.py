@@ -45,84 +45,148 @@ def compiled(*arrays: Tensor) -> bool:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _nearest(points: NDArray[np.float32], k: int, index: NDArray[np.int32]) -> None:  # noqa: PLR0912, PLR0915
-    """Fills ``index`` (sample, node, k) with the k nearest other nodes of ``points`` (sample, node, axis)."""
+def _inside(distance: NDArray[np.float32], width: int, limit: np.float32) -> int:
+    count = np.float32(0.0)  # whole numbers, in the lanes of the distances
+    for c in range(width):
+        count += np.float32(1.0) if distance[c] <= limit else np.float32(0.0)
+    return int(count)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _bound(
+    distance: NDArray[np.float32], width: int, k: int, guess: np.float32, top: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Limits that hold fewer than k and k of the first ``width`` distances (more where several are equally far).
+
+    ``top`` holds all of them; ``guess`` is the first limit to try.
+    """
+    least, low = np.float32(-1.0), 0
+    inside = width
+    middle = guess
+    for step in range(32):
+        if not least < middle < top or step > 3:
+            # the number inside grows about linearly with the squared distance (points on a surface)
+            share = (np.float32(k - low) + np.float32(0.5)) / np.float32(inside - low)
+            start = max(least, np.float32(0.0))
+            middle = start + (top - start) * min(max(share, np.float32(0.05)), np.float32(0.95))
+            if not least < middle < top:
+                break
+        count = _inside(distance, width, middle)
+        if count >= k:
+            top, inside = middle, count
+        else:
+            least, low = middle, count
+        if inside == k:
+            break
+        middle *= (np.float32(k) + np.float32(0.5)) / (np.float32(count) + np.float32(0.5))
+    return least, top
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _choose(
+    distance: NDArray[np.float32], width: int, k: int, guess: np.float32, top: np.float32, found: NDArray[np.int32]
+) -> np.float32:
+    """The k smallest of ``distance`` into ``found``, and a limit (at most ``top``) that holds them."""
+    least, top = _bound(distance, width, k, guess, top)
+    count = 0
+    if _inside(distance, width, top) <= k + 16:
+        for c in range(width):
+            found[count] = c
+            count += 1 if distance[c] <= top else 0
+        while count > k:
+            worst = 0
+            for c in range(1, count):
+                if distance[found[c]] > distance[found[worst]]:
+                    worst = c
+            count -= 1
+            found[worst] = found[count]
+        return top
+    for c in range(width):  # many are equally far: any of them
+        if distance[c] <= least:
+            found[count] = c
+            count += 1
+    for c in range(width):
+        if count < k and least < distance[c] <= top:
+            found[count] = c
+            count += 1
+    return top
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _nearest(points: NDArray[np.float32], k: int, index: NDArray[np.int64]) -> None:  # noqa: PLR0912, PLR0915
+    """Fills ``index`` (sample, node, k) with the k nearest other nodes of ``points`` (sample, node, axis).
+
+    Nodes are grouped by the nearest of some pivots; a group searches one ball around its pivot. A node's neighbours
+    are complete if the farthest is not farther than the ball's radius less the way to the pivot; otherwise the group
+    searches again in a ball that is always large enough.
+    """
     samples, n, axes = points.shape
-    place = np.empty((axes, n), np.float32)  # one row an axis, nodes ordered along the widest axis (the first row)
+    pivots = max(n // 16, 1)
+    far = np.empty((pivots, n), np.float32)
+    place = np.empty((axes, n), np.float32)  # one row an axis
+    near = np.empty((axes, n), np.float32)  # of the nodes in the ball
+    ball = np.empty(n + 1, np.int32)
     distance = np.empty(n, np.float32)
-    found = np.empty(n, np.int32)
+    found = np.empty(n + 1, np.int32)
+    closest = np.empty(n, np.float32)
+    group = np.empty(n, np.int32)
     for s in range(samples):
-        widest, spread = 0, np.float32(-1.0)
         for a in range(axes):
-            mean = np.float32(0.0)
-            square = np.float32(0.0)
             for i in range(n):
-                mean += points[s, i, a]
-                square += points[s, i, a] * points[s, i, a]
-            variance = square - mean * mean / np.float32(n)
-            if variance > spread:
-                widest, spread = a, variance
-        order = np.argsort(points[s, :, widest])
-        for a in range(axes):
-            source = widest if a == 0 else (0 if a == widest else a)
+                place[a, i] = points[s, i, a]
+        closest[:] = np.float32(1e30)
+        for p in range(pivots):
+            row = far[p]
+            row[:] = 0
+            for a in range(axes):
+                centre = place[a, p]
+                for i in range(n):
+                    step = place[a, i] - centre
+                    row[i] += step * step
             for i in range(n):
-                place[a, i] = points[s, order[i], source]
-        limit = max(spread / np.float32(n), np.float32(1e-12))  # guess of the k-th squared distance; corrected below
-        for i in range(n):
-            while True:
-                # candidates: nodes within the limit along the widest axis
-                reach = np.float32(np.sqrt(limit))
-                low = np.searchsorted(place[0], place[0, i] - reach)
-                high = np.searchsorted(place[0], place[0, i] + reach, side="right")
-                width = high - low
-                for c in range(width):
-                    step = place[0, low + c] - place[0, i]
-                    distance[c] = step * step
-                for a in range(1, axes):
-                    centre = place[a, i]
+                group[i] = p if row[i] < closest[i] else group[i]
+                closest[i] = min(row[i], closest[i])
+        guess = np.float32(k) / np.float32(n)
+        for p in range(pivots):
+            row = far[p]
+            radius = np.float32(0.0)
+            widest = np.float32(0.0)
+            for i in range(n):
+                radius = max(radius, closest[i] if group[i] == p else np.float32(0.0))
+                widest = max(widest, row[i])
+            radius = np.sqrt(radius)
+            own = np.sqrt(_bound(row, n, k + 1, guess, np.float32(1.01) * widest)[1])
+            guess = own * own
+            for attempt in range(2):
+                reach = np.float32(1.15) * own + radius if attempt == 0 else np.float32(1.001) * (own + 2 * radius)
+                square = reach * reach
+                width = 0
+                for i in range(n):
+                    ball[width] = i
+                    width += 1 if row[i] <= square else 0
+                for a in range(axes):
                     for c in range(width):
-                        step = place[a, low + c] - centre
-                        distance[c] += step * step
-                distance[i - low] = np.float32(1e30)  # a node is no neighbour of itself: by index, duplicates count
-                inside = 0
+                        near[a, c] = place[a, ball[c]]
+                complete = True
                 for c in range(width):
-                    inside += 1 if distance[c] <= limit else 0
-                if inside >= k:
+                    i = ball[c]
+                    if group[i] != p:
+                        continue
+                    distance[:width] = 0
+                    for a in range(axes):
+                        centre = place[a, i]
+                        for other in range(width):
+                            step = near[a, other] - centre
+                            distance[other] += step * step
+                    distance[c] = np.float32(1e30)  # a node is no neighbour of itself: by index, copies count
+                    limit = _choose(distance, width, k, guess, np.float32(4.01) * square, found)
+                    for e in range(k):
+                        index[s, i, e] = ball[found[e]]
+                    if attempt == 0 and width < n and np.sqrt(limit) + np.sqrt(closest[i]) > reach:
+                        complete = False
+                        break
+                if complete:
                     break
-                growth = np.float32(1.2) * np.float32(k + 1) / np.float32(inside + 1)
-                limit = limit * min(max(growth, np.float32(1.3)), np.float32(4.0))
-            # tighten: the number inside grows about linearly with the squared distance
-            least = np.float32(0.0)
-            top = limit
-            for _ in range(24):
-                if inside <= k + 6:
-                    break
-                share = np.float32(k + 3) / np.float32(inside)
-                middle = least + (top - least) * min(max(share, np.float32(0.1)), np.float32(0.95))
-                count = 0
-                for c in range(width):
-                    count += 1 if distance[c] <= middle else 0
-                if count >= k:
-                    top = middle
-                    inside = count
-                else:
-                    least = middle
-            count = 0
-            for c in range(width):
-                found[count] = c
-                count += 1 if distance[c] <= top else 0
-                if count == n:
-                    break
-            while count > k:
-                worst = 0
-                for c in range(1, count):
-                    if distance[found[c]] > distance[found[worst]]:
-                        worst = c
-                count -= 1
-                found[worst] = found[count]
-            for c in range(k):
-                index[s, order[i], c] = order[low + found[c]]
-            limit = top * np.float32(1.3)
 
 
 def nearest(points: Tensor, neighbours: int) -> Tensor:
@@ -138,13 +202,67 @@ def nearest(points: Tensor, neighbours: int) -> Tensor:
         raise ValueError(f"{nodes} nodes: a graph of neighbours needs two at least")
     points = points.detach()
     if compiled(points):
-        index = torch.empty((*points.shape[:2], k), dtype=torch.int32)
-        finite = points.nan_to_num(0.0).clamp(-1e6, 1e6)  # the loops end for any numbers, not for nan
+        index = torch.zeros((*points.shape[:2], k), dtype=torch.int64)
+        finite = points.nan_to_num(0.0).clamp(-1e6, 1e6)
         _nearest(finite.contiguous().numpy(), k, index.numpy())
-        return index.long()
+        return index
     square = (points[:, :, None] - points[:, None]).square().sum(dim=-1)
     own = torch.eye(nodes, dtype=torch.bool, device=points.device)
     return torch.topk(square.masked_fill(own, torch.inf), k, largest=False, sorted=False).indices
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _most_alike(
+    places: NDArray[np.float32],
+    index: NDArray[np.int64],
+    geometry: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+    kept: NDArray[np.float32],
+) -> None:
+    samples, n, candidates = index.shape
+    k = chosen.shape[2]
+    axes = places.shape[2]
+    distance = np.empty(candidates, np.float32)
+    found = np.empty(candidates + 1, np.int32)
+    for s in range(samples):
+        for i in range(n):
+            top = np.float32(0.0)
+            for e in range(candidates):
+                j = index[s, i, e]
+                square = np.float32(0.0)
+                for a in range(axes):
+                    step = places[s, i, a] - places[s, j, a]
+                    square += step * step
+                distance[e] = square
+                top = max(top, square)
+            _choose(distance, candidates, k, np.float32(0.3) * top, np.float32(1.01) * top, found)
+            for e in range(k):
+                chosen[s, i, e] = index[s, i, found[e]]
+                for r in range(geometry.shape[3]):
+                    kept[s, i, e, r] = geometry[s, i, found[e], r]
+
+
+def most_alike(places: Tensor, index: Tensor, geometry: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+    """The dynamic graph: of the neighbours in ``index`` those nearest in learned coordinates, with their geometry.
+
+    Args:
+        places: learned coordinates (sample, node, axis).
+        index: candidates (sample, node, k).
+        geometry: of the candidates (sample, node, k, feature).
+        neighbours: how many to keep; all, if there are no more.
+    """
+    k = min(neighbours, index.shape[2])
+    places = places.detach()
+    if compiled(places, geometry) and not geometry.requires_grad:
+        chosen = torch.empty((*index.shape[:2], k), dtype=torch.int64)
+        kept = torch.empty((*index.shape[:2], k, geometry.shape[-1]))
+        finite = places.nan_to_num(0.0).clamp(-1e6, 1e6)
+        given = (finite, index, geometry, chosen, kept)
+        _most_alike(*(value.contiguous().numpy() for value in given))
+        return chosen, kept
+    square = (places[:, :, None] - neighbours_of(places, index)).square().sum(dim=-1)
+    slots = torch.topk(square, k, largest=False, sorted=False).indices
+    return index.gather(2, slots), geometry.gather(2, slots[..., None].expand(-1, -1, -1, geometry.shape[-1]))
 
 
 def neighbours_of(values: Tensor, index: Tensor) -> Tensor:

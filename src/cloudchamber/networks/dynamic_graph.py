@@ -1,10 +1,11 @@
 """The dynamic graph network that reads cosmic rays without a map (Langner, Erdmann, Wirtz et al., arXiv:2003.13038,
 after Wang et al., arXiv:1801.07829).
 
-Edge convolutions on the graph of neighbours on the sphere, then on a dynamic graph whose neighbours are near on the
-sphere and alike in learned coordinates. Unlike the publications' networks it sees directions only through distances of
-cosmic rays, so that its numbers do not change when the sky is rotated, and its direction rotates along: no rotated
-copies are needed to train it. Conventions: cosmic rays are (x, y, z, E) with E in EeV; the length of (x, y, z) does not
+Edge convolutions on the graph of neighbours on the sphere, then on a dynamic graph: of those neighbours the half that
+is most alike in learned coordinates (a source does not reach farther, and a search through the whole sky would cost
+more than the network). Unlike the publications' networks it sees directions only through distances of cosmic rays, so
+that its numbers do not change when the sky is rotated, and its direction rotates along: no rotated copies are needed to
+train it. Conventions: cosmic rays are (x, y, z, E) with E in EeV; the length of (x, y, z) does not
 matter.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.layers.edge_conv import Aggregation, EdgeConv, nearest, pair_geometry
+from cloudchamber.layers.edge_conv import Aggregation, EdgeConv, most_alike, nearest, pair_geometry
 
 LEARNED_AXES = 4
 
@@ -30,9 +31,9 @@ class DynamicGraph(nn.Module):
 
     Args:
         outputs: numbers a sky, before the three of the direction.
-        neighbours: of a cosmic ray in all graphs.
+        neighbours: of a cosmic ray on the sphere; dynamic layers keep half of them.
         widths: features of a cosmic ray after each layer.
-        dynamic: for each layer, whether its neighbours are looked for in learned coordinates too.
+        dynamic: for each layer, whether its neighbours are chosen in learned coordinates.
         dropout: before the last dense layer.
         aggregation: over the neighbours of a cosmic ray.
     """
@@ -72,15 +73,15 @@ class DynamicGraph(nn.Module):
         directions = nn.functional.normalize(cosmic_rays[..., :3], dim=-1)
         energies = cosmic_rays[..., 3].clamp(min=1e-3)
         features = torch.log(energies / 40)[..., None]
-        fixed = nearest(directions, self.neighbours)
-        geometry = pair_geometry(directions, energies, fixed)
+        index = nearest(directions, self.neighbours)
+        geometry = pair_geometry(directions, energies, index)
         for number, moves in enumerate(self.dynamic):
             if moves:
                 places = self.places[number](features)
-                index = nearest(torch.cat([directions, places], dim=-1), self.neighbours)
-                new = self.convolutions[number](features, pair_geometry(directions, energies, index), index, places)
+                alike = most_alike(places, index, geometry, (self.neighbours + 1) // 2)
+                new = self.convolutions[number](features, alike[1], alike[0], places)
             else:
-                new = self.convolutions[number](features, geometry, fixed)
+                new = self.convolutions[number](features, geometry, index)
             features = torch.relu(new + self.shortcuts[number](features))
         logits = self.logit(features)[..., 0]
         weight = torch.sigmoid(logits)
