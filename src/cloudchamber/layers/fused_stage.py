@@ -39,7 +39,7 @@ from cloudchamber.layers.simd import (
 )
 
 Floats = NDArray[np.float32]
-Slots = tuple[NDArray[np.int64], Floats, NDArray[np.int64]]
+Slots = tuple[NDArray[np.int32], Floats, NDArray[np.int64]]
 
 NO_POOLING, AVERAGE, MAXIMUM = 0, 1, 2
 BLOCK = 8  # parents of four pixels whose sums are single precision: 512 summands at 16 samples
@@ -47,7 +47,7 @@ BLOCK = 8  # parents of four pixels whose sums are single precision: 512 summand
 
 @njit(cache=True, nogil=True)
 def _recursion(
-    index: NDArray[np.int64],
+    index: NDArray[np.int32],
     value: Floats,
     count: NDArray[np.int64],
     scale: np.float32,
@@ -68,7 +68,7 @@ def _recursion(
             if wide:
                 a, b, c, d = zero, zero, zero, zero
                 for slot in range(count[v]):
-                    w, start = scale * value[v, slot], index[v, slot] * columns + n
+                    w, start = scale * value[v, slot], np.intp(index[v, slot]) * columns + n
                     a = more(a, w, load(last, start))
                     b = more(b, w, load(last, start + LANES))
                     c = more(c, w, load(last, start + 2 * LANES))
@@ -88,10 +88,10 @@ def _recursion(
             else:
                 a, b, c, d = zero, zero, zero, zero  # slots come in fours
                 for slot in range(0, count[v], 4):
-                    a = more(a, scale * value[v, slot], load(last, index[v, slot] * columns + n))
-                    b = more(b, scale * value[v, slot + 1], load(last, index[v, slot + 1] * columns + n))
-                    c = more(c, scale * value[v, slot + 2], load(last, index[v, slot + 2] * columns + n))
-                    d = more(d, scale * value[v, slot + 3], load(last, index[v, slot + 3] * columns + n))
+                    a = more(a, scale * value[v, slot], load(last, np.intp(index[v, slot]) * columns + n))
+                    b = more(b, scale * value[v, slot + 1], load(last, np.intp(index[v, slot + 1]) * columns + n))
+                    c = more(c, scale * value[v, slot + 2], load(last, np.intp(index[v, slot + 2]) * columns + n))
+                    d = more(d, scale * value[v, slot + 3], load(last, np.intp(index[v, slot + 3]) * columns + n))
                 a = added(added(a, b), added(c, d))
                 if keep != 0:
                     a = more(a, keep, load(new, at))
@@ -319,7 +319,7 @@ def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
 def slots_of(nside: int, neighbours: int) -> Slots:
     """Indices, values and numbers of the slots of ``healpix_graph``, the numbers rounded up to fours."""
     graph = healpix_graph(nside, neighbours)
-    return graph.index.copy(), graph.value.astype(np.float32), -(-graph.count // 4) * 4
+    return graph.index.astype(np.int32), graph.value.astype(np.float32), -(-graph.count // 4) * 4
 
 
 def filled(values: Tensor, *axes: int) -> Tensor:

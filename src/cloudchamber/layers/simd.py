@@ -21,13 +21,13 @@ class Float32x16(types.Type):
     """The type of a vector in compiled code."""
 
 
-float32x16: Any = Float32x16(name="float32x16")  # type: ignore[no-untyped-call,unused-ignore]
+float32x16: Any = Float32x16(name="float32x16")
 
 
 @register_model(Float32x16)
 class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, VECTOR)
+        super().__init__(manager, kind, VECTOR)  # type: ignore[no-untyped-call,unused-ignore]
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
