@@ -26,8 +26,8 @@ FEWEST = 10
 
 NAMES: dict[str, tuple[str, ...]] = {
     "energy": ("energy", "e", "e_eev", "energy_eev", "e_ev", "energy_ev", "e_gev", "energy_gev", "e_pev", "energy_pev"),
-    "l": ("l", "glon", "gal_lon", "gal_l", "galactic_longitude"),
-    "b": ("b", "glat", "gal_lat", "gal_b", "galactic_latitude"),
+    "l": ("l", "glon", "gal_lon", "gal_l", "galactic_longitude", "l_deg"),
+    "b": ("b", "glat", "gal_lat", "gal_b", "galactic_latitude", "b_deg"),
     "ra": ("ra", "raj2000", "ra_j2000", "_raj2000", "right_ascension", "ra_deg"),
     "dec": ("dec", "dej2000", "dec_j2000", "_dej2000", "declination", "decl", "dec_deg"),
     "x": ("x",),
