@@ -9,7 +9,7 @@ from torch import nn
 from cloudchamber.explain.lrp import pixels_to_cosmic_rays, relevance_of_cosmic_rays, relevance_of_pixels
 from cloudchamber.explain.lrp_rules import RULES
 from cloudchamber.explain.sanity import randomization_similarity
-from cloudchamber.layers.edge_conv import nearest, neighbours_of, pair_geometry
+from cloudchamber.layers.edge_conv import most_alike, nearest, neighbours_of, pair_geometry
 from cloudchamber.layers.healpix_graph import centres
 from cloudchamber.layers.sky_maps import nested_pixels, sky_maps
 from cloudchamber.networks.deepsphere import DeepSphere
@@ -217,12 +217,12 @@ def test_epsilon_rule_on_a_graph_is_gradient_times_input(aggregation):
     start = torch.log(energies / 40)[..., None].requires_grad_()
     features, inputs = start, []
     for number, conv in enumerate(network.convolutions):
-        where, pairs = directions, []
+        index = nearest(directions, 5)
+        geometry, pairs = pair_geometry(directions, energies, index), []
         if network.dynamic[number]:
             places = network.places[number](features).detach()
-            where = torch.cat([directions, places], dim=-1)
-        index = nearest(where, 5)
-        pairs.append((index, pair_geometry(directions, energies, index).requires_grad_()))
+            index, geometry = most_alike(places, index, geometry, 3)
+        pairs.append((index, geometry.detach().requires_grad_()))
         edges = (
             conv.centre(features)[:, :, None] + neighbours_of(conv.other(features), index) + pairs[0][1] @ conv.weight
         )

@@ -48,7 +48,7 @@ from cloudchamber.explain.lrp_rules import (
     variance,
 )
 from cloudchamber.layers.chebyshev import AveragePool, ChebyshevConv, ChebyshevStage, FeatureNorm, MaxPool
-from cloudchamber.layers.edge_conv import EdgeConv, nearest, pair_geometry
+from cloudchamber.layers.edge_conv import EdgeConv, most_alike, nearest, pair_geometry
 from cloudchamber.layers.sky_maps import nested_pixels
 from cloudchamber.networks.deepsphere import DeepSphere, StandardizeMaps
 from cloudchamber.networks.dynamic_graph import DynamicGraph
@@ -307,14 +307,15 @@ def _edge_layer(
     if not isinstance(conv, EdgeConv) or not isinstance(shortcut, nn.Linear):
         raise _refuse(conv)
     directions, energies, index = sky
+    geometry = pair_geometry(directions, energies, index)
     pairs = []
     weights = [conv.centre.weight, conv.other.weight, conv.weight.T]
     if conv.stretch is not None:
         places = network.places[number](features)
-        index = nearest(torch.cat([directions, places], dim=-1).float(), network.neighbours)
+        index, geometry = most_alike(places, index, geometry, (network.neighbours + 1) // 2)
         pairs = [(places[:, :, None] - gathered(places, index)).square().sum(dim=-1, keepdim=True)]
         weights.append(conv.stretch[:, None])
-    pairs = [pair_geometry(directions, energies, index), *pairs]
+    pairs = [geometry, *pairs]
     nodes, k, inward = features.shape[1], index.shape[2], features.shape[2]
     edges = torch.cat([features[:, :, None].expand(-1, -1, k, -1), gathered(features, index), *pairs], dim=-1)
     layer, bias = Dense(torch.cat(weights, dim=1)), conv.centre.bias
