@@ -151,10 +151,11 @@ def isotropic(config: SkyConfig, like: Inputs | None, count: int, seeds: np.rand
 
 
 def pair_counts(skies: Inputs) -> NDArray[np.float64]:
-    """(sky, scale): pairs closer than 1 to 30 degrees, what the statistical learner reads."""
+    """(sky, scale): part of all pairs that is closer than 1 to 30 degrees, what the statistical learner reads."""
     from cloudchamber.baselines.sky_autocorrelation import pairs_within_angles
 
-    return np.stack([pairs_within_angles(sky.astype(np.float64)) for sky in skies])
+    pairs = skies.shape[1] * (skies.shape[1] - 1) / 2  # skies of other sizes are comparable
+    return np.stack([pairs_within_angles(sky.astype(np.float64)) for sky in skies]) / pairs
 
 
 def deepsphere(config: SkyConfig) -> nn.Module:

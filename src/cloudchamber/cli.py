@@ -294,9 +294,10 @@ def say_where(opened: OpenRun) -> None:
 
 def value_and_error(row: Row | None) -> str:
     """``0.970 ± 0.005``; empty if not measured."""
-    if row is None or row["value"] is None:
+    if row is None or row["value"] is None or row["value"] != row["value"]:  # nan
         return ""
-    return f"{row['value']:.3f}" + (f" ± {row['error']:.3f}" if row["error"] is not None else "")
+    known = row["error"] is not None and row["error"] == row["error"]
+    return f"{row['value']:.3f}" + (f" ± {row['error']:.3f}" if known else "")
 
 
 def print_metrics(runs: list[Path]) -> None:
@@ -363,7 +364,10 @@ def simulate(
 @app.command()
 def evaluate(
     directory: RunDirectory,
-    data: Annotated[Path, typer.Option("--data", help="your own data: HDF5, Parquet or ROOT")],
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="your own data: HDF5, Parquet, ROOT; catalogues of cosmic rays: CSV, FITS, HDF5"),
+    ],
     column: Annotated[
         list[str] | None, typer.Option("--map", metavar="NAME=COLUMN", help="your column for one of ours; repeatable")
     ] = None,
@@ -401,7 +405,7 @@ def evaluate(
             for name, prediction in result["predictions"].items():
                 stds = prediction.std[record] if prediction.std is not None else [None] * len(names)
                 cells = [
-                    f"{m:.4f}" + (f" ± {s:.4f}" if s is not None else "")
+                    (f"{m:.4f}" if m == m else "") + (f" ± {s:.4f}" if s is not None else "")  # nan: says nothing
                     for m, s in zip(prediction.mean[record], stds, strict=True)
                 ]
                 table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
