@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -294,9 +295,9 @@ def say_where(opened: OpenRun) -> None:
 
 def value_and_error(row: Row | None) -> str:
     """``0.970 ± 0.005``; empty if not measured."""
-    if row is None or row["value"] is None or row["value"] != row["value"]:  # nan
+    if row is None or row["value"] is None or math.isnan(row["value"]):
         return ""
-    known = row["error"] is not None and row["error"] == row["error"]
+    known = row["error"] is not None and not math.isnan(row["error"])
     return f"{row['value']:.3f}" + (f" ± {row['error']:.3f}" if known else "")
 
 
@@ -366,7 +367,7 @@ def evaluate(
     directory: RunDirectory,
     data: Annotated[
         Path,
-        typer.Option("--data", help="your own data: HDF5, Parquet, ROOT; catalogues of cosmic rays: CSV, FITS, HDF5"),
+        typer.Option("--data", help="your own data: HDF5, Parquet, ROOT; catalogues: CSV, FITS, HDF5"),
     ],
     column: Annotated[
         list[str] | None, typer.Option("--map", metavar="NAME=COLUMN", help="your column for one of ours; repeatable")
@@ -405,7 +406,7 @@ def evaluate(
             for name, prediction in result["predictions"].items():
                 stds = prediction.std[record] if prediction.std is not None else [None] * len(names)
                 cells = [
-                    (f"{m:.4f}" if m == m else "") + (f" ± {s:.4f}" if s is not None else "")  # nan: says nothing
+                    ("" if math.isnan(m) else f"{m:.4f}") + (f" ± {s:.4f}" if s is not None else "")
                     for m, s in zip(prediction.mean[record], stds, strict=True)
                 ]
                 table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
