@@ -25,6 +25,21 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cloudchamber.layers.simd import (
+    LANES,
+    added,
+    constant,
+    larger,
+    load,
+    more,
+    number,
+    product,
+    sloped,
+    store,
+    where_equal,
+)
+
+Floats = NDArray[np.float32]
 Aggregation = Literal["mean", "mean and max"]
 
 # widths of the kernels of pair_geometry: (charge times) rad EV of both ends together, of one end, and angles in rad
@@ -45,7 +60,7 @@ def compiled(*arrays: Tensor) -> bool:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _inside(distance: NDArray[np.float32], width: int, limit: np.float32) -> int:
+def _inside(distance: Floats, width: int, limit: np.float32) -> int:
     count = np.float32(0.0)  # whole numbers, in the lanes of the distances
     for c in range(width):
         count += np.float32(1.0) if distance[c] <= limit else np.float32(0.0)
@@ -53,9 +68,7 @@ def _inside(distance: NDArray[np.float32], width: int, limit: np.float32) -> int
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _bound(
-    distance: NDArray[np.float32], width: int, k: int, guess: np.float32, top: np.float32
-) -> tuple[np.float32, np.float32]:
+def _bound(distance: Floats, width: int, k: int, guess: np.float32, top: np.float32) -> tuple[np.float32, np.float32]:
     """Limits that hold fewer than k and k of the first ``width`` distances (more where several are equally far).
 
     ``top`` holds all of them; ``guess`` is the first limit to try.
@@ -84,7 +97,7 @@ def _bound(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _choose(
-    distance: NDArray[np.float32], width: int, k: int, guess: np.float32, top: np.float32, found: NDArray[np.int32]
+    distance: Floats, width: int, k: int, guess: np.float32, top: np.float32, found: NDArray[np.int32]
 ) -> np.float32:
     """The k smallest of ``distance`` into ``found``, and a limit (at most ``top``) that holds them."""
     least, top = _bound(distance, width, k, guess, top)
@@ -113,7 +126,7 @@ def _choose(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _nearest(points: NDArray[np.float32], k: int, index: NDArray[np.int64]) -> None:  # noqa: PLR0912, PLR0915
+def _nearest(points: Floats, k: int, index: NDArray[np.int64]) -> None:  # noqa: PLR0912, PLR0915
     """Fills ``index`` (sample, node, k) with the k nearest other nodes of ``points`` (sample, node, axis).
 
     Nodes are grouped by the nearest of some pivots; a group searches one ball around its pivot. A node's neighbours
@@ -213,11 +226,11 @@ def nearest(points: Tensor, neighbours: int) -> Tensor:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _most_alike(
-    places: NDArray[np.float32],
+    places: Floats,
     index: NDArray[np.int64],
-    geometry: NDArray[np.float32],
+    geometry: Floats,
     chosen: NDArray[np.int64],
-    kept: NDArray[np.float32],
+    kept: Floats,
 ) -> None:
     samples, n, candidates = index.shape
     k = chosen.shape[2]
@@ -276,9 +289,7 @@ def neighbours_of(values: Tensor, index: Tensor) -> Tensor:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _pair_geometry(
-    directions: NDArray[np.float32], lengths: NDArray[np.float32], index: NDArray[np.int64], out: NDArray[np.float32]
-) -> None:
+def _pair_geometry(directions: Floats, lengths: Floats, index: NDArray[np.int64], out: Floats) -> None:
     samples, nodes, k = index.shape
     scales = np.empty(8, np.float32)
     for s in range(samples):
@@ -339,139 +350,180 @@ def pair_geometry(directions: Tensor, energies: Tensor, index: Tensor) -> Tensor
 # ------------------------------------------------------------------------------------------------------- aggregation
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _aggregate(  # noqa: PLR0912
-    centre: NDArray[np.float32],
-    other: NDArray[np.float32],
-    geometry: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    places: NDArray[np.float32],
-    stretch: NDArray[np.float32],
-    index: NDArray[np.int64],
-    mean: NDArray[np.float32],
-    top: NDArray[np.float32],
-    which: NDArray[np.int16],
-) -> None:
-    """Mean (and, if ``top`` is not empty, maximum and its edge) over the edges of every node."""
-    samples, nodes, k = index.shape
-    width = centre.shape[2]
-    axes = places.shape[2]
-    with_top = top.shape[0] > 0
-    edge = np.empty(width, np.float32)
-    for s in range(samples):
-        for i in range(nodes):
-            total = mean[s, i]
-            own = centre[s, i]
-            total[:] = 0
-            for e in range(k):
-                j = index[s, i, e]
-                g = geometry[s, i, e]
-                g0, g1, g2, g3, g4, g5, g6, g7 = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
-                square = np.float32(0.0)
-                for a in range(axes):
-                    step = places[s, i, a] - places[s, j, a]
-                    square += step * step
-                row = other[s, j]
-                for c in range(width):
-                    value = own[c] + row[c] + square * stretch[c]
-                    value += g0 * weight[0, c] + g1 * weight[1, c] + g2 * weight[2, c] + g3 * weight[3, c]
-                    value += g4 * weight[4, c] + g5 * weight[5, c] + g6 * weight[6, c] + g7 * weight[7, c]
-                    edge[c] = max(value, np.float32(0.0))
-                for c in range(width):
-                    total[c] += edge[c]
-                if with_top:
-                    if e == 0:
-                        for c in range(width):
-                            top[s, i, c] = edge[c]
-                            which[s, i, c] = 0
-                    else:
-                        for c in range(width):
-                            if edge[c] > top[s, i, c]:
-                                top[s, i, c] = edge[c]
-                                which[s, i, c] = e
-            for c in range(width):
-                total[c] *= np.float32(1.0) / np.float32(k)
+@njit(cache=True, nogil=True, inline="always")
+def _edge(
+    start: Any, other: Floats, at: int, geometry: Floats, pair: int, weight: Any, square: np.float32, stretch: Any
+) -> Any:
+    """Sixteen features of one edge before its relu."""
+    value = added(start, load(other, at))
+    value = more(value, number(geometry, pair), weight[0])
+    value = more(value, number(geometry, pair + 1), weight[1])
+    value = more(value, number(geometry, pair + 2), weight[2])
+    value = more(value, number(geometry, pair + 3), weight[3])
+    value = more(value, number(geometry, pair + 4), weight[4])
+    value = more(value, number(geometry, pair + 5), weight[5])
+    value = more(value, number(geometry, pair + 6), weight[6])
+    value = more(value, number(geometry, pair + 7), weight[7])
+    return more(value, square, stretch)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _aggregate_gradient(  # noqa: PLR0912
-    centre: NDArray[np.float32],
-    other: NDArray[np.float32],
-    geometry: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    places: NDArray[np.float32],
-    stretch: NDArray[np.float32],
+@njit(cache=True, nogil=True, inline="always")
+def _rows(weight: Floats, width: int, column: int) -> Any:
+    """Sixteen columns of the eight rows of ``weight``, kept in registers."""
+    return (
+        load(weight, column),
+        load(weight, column + width),
+        load(weight, column + 2 * width),
+        load(weight, column + 3 * width),
+        load(weight, column + 4 * width),
+        load(weight, column + 5 * width),
+        load(weight, column + 6 * width),
+        load(weight, column + 7 * width),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _squares(places: Floats, s: int, i: int, index: NDArray[np.int64], squares: Floats) -> None:
+    """Squared distances of node i to its neighbours in learned coordinates."""
+    for e in range(index.shape[2]):
+        square = np.float32(0.0)
+        for a in range(places.shape[2]):
+            step = places[s, i, a] - places[s, index[s, i, e], a]
+            square += step * step
+        squares[e] = square
+
+
+@njit(cache=True, nogil=True)
+def _aggregate(
+    centre: Floats,
+    other: Floats,
+    geometry: Floats,
+    weight: Floats,
+    places: Floats,
+    stretch: Floats,
     index: NDArray[np.int64],
-    which: NDArray[np.int16],
-    d_mean: NDArray[np.float32],
-    d_top: NDArray[np.float32],
-    d_centre: NDArray[np.float32],
-    d_other: NDArray[np.float32],
-    d_weight: NDArray[np.float64],
-    d_places: NDArray[np.float32],
-    d_stretch: NDArray[np.float64],
+    mean: Floats,
+    top: Floats,
 ) -> None:
-    """Gradients of ``_aggregate``, added to what the ``d_`` arrays hold; the edges are computed again."""
+    """Mean (and, if ``top`` is not empty, maximum) over the edges of every node; width a multiple of sixteen."""
     samples, nodes, k = index.shape
     width = centre.shape[2]
-    axes = places.shape[2]
-    with_top = which.shape[0] > 0
-    edge = np.empty(width, np.float32)
-    slope = np.empty(width, np.float32)
-    sums = np.empty((9, width), np.float32)  # of one node: single precision over a whole batch would lose digits
     share = np.float32(1.0) / np.float32(k)
+    squares = np.zeros(k, np.float32)
+    zero = constant(np.float32(0.0))
     for s in range(samples):
-        for i in range(nodes):
-            own = centre[s, i]
-            d_own = d_centre[s, i]
+        for column in range(0, width, LANES):
+            rows, far = _rows(weight, width, column), load(stretch, column)
+            for i in range(nodes):
+                if places.shape[2] > 0:
+                    _squares(places, s, i, index, squares)
+                node = s * nodes + i
+                pair = node * k
+                start = load(centre, node * width + column)
+                total, highest = zero, zero
+                for e in range(k):
+                    at = (s * nodes + index[s, i, e]) * width + column
+                    value = _edge(start, other, at, geometry, (pair + e) * 8, rows, squares[e], far)
+                    value = larger(value, zero)
+                    total, highest = added(total, value), larger(value, highest)
+                store(mean, node * width + column, more(zero, share, total))
+                if top.size > 0:
+                    store(top, node * width + column, highest)
+
+
+@njit(cache=True, nogil=True)
+def _aggregate_gradient(  # noqa: PLR0915
+    centre: Floats,
+    other: Floats,
+    geometry: Floats,
+    weight: Floats,
+    places: Floats,
+    stretch: Floats,
+    index: NDArray[np.int64],
+    top: Floats,
+    d_mean: Floats,
+    d_top: Floats,
+    d_centre: Floats,
+    d_other: Floats,
+    d_weight: NDArray[np.float64],
+    d_places: Floats,
+) -> None:
+    """Gradients of ``_aggregate``, added to what the ``d_`` arrays hold; the edges are computed again.
+
+    ``d_weight`` has a ninth row, the gradient of ``stretch``. Sums are single precision over one sample only.
+    """
+    samples, nodes, k = index.shape
+    width = centre.shape[2]
+    axes = places.shape[2]
+    share = np.float32(1.0) / np.float32(k)
+    none = np.float32(0.0)
+    squares = np.zeros(k, np.float32)
+    pull = np.zeros(k * LANES, np.float32)
+    sums = np.empty(9 * LANES, np.float32)
+    zero = constant(none)
+    for s in range(samples):
+        for column in range(0, width, LANES):
+            rows, far = _rows(weight, width, column), load(stretch, column)
             sums[:] = 0
-            for c in range(width):
-                slope[c] = d_mean[s, i, c] * share
-            for e in range(k):
-                j = index[s, i, e]
-                g = geometry[s, i, e]
-                g0, g1, g2, g3, g4, g5, g6, g7 = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7]
-                square = np.float32(0.0)
-                for a in range(axes):
-                    step = places[s, i, a] - places[s, j, a]
-                    square += step * step
-                row = other[s, j]
-                for c in range(width):
-                    value = own[c] + row[c] + square * stretch[c]
-                    value += g0 * weight[0, c] + g1 * weight[1, c] + g2 * weight[2, c] + g3 * weight[3, c]
-                    value += g4 * weight[4, c] + g5 * weight[5, c] + g6 * weight[6, c] + g7 * weight[7, c]
-                    edge[c] = value
-                if with_top:
-                    for c in range(width):
-                        extra = d_top[s, i, c] if which[s, i, c] == e else np.float32(0.0)
-                        edge[c] = slope[c] + extra if edge[c] > 0 else np.float32(0.0)
-                else:
-                    for c in range(width):
-                        edge[c] = slope[c] if edge[c] > 0 else np.float32(0.0)
-                d_row = d_other[s, j]
-                for c in range(width):
-                    d_row[c] += edge[c]
-                for c in range(width):
-                    d_own[c] += edge[c]
-                for r in range(8):
-                    factor = g[r]
-                    for c in range(width):
-                        sums[r, c] += factor * edge[c]
+            for i in range(nodes):
                 if axes > 0:
-                    pull = np.float32(0.0)
-                    for c in range(width):
-                        sums[8, c] += square * edge[c]
-                        pull += stretch[c] * edge[c]
-                    for a in range(axes):
-                        step = np.float32(2.0) * pull * (places[s, i, a] - places[s, j, a])
-                        d_places[s, i, a] += step
-                        d_places[s, j, a] -= step
-            for r in range(8):
-                for c in range(width):
-                    d_weight[r, c] += sums[r, c]
-            if axes > 0:
-                for c in range(width):
-                    d_stretch[c] += sums[8, c]
+                    _squares(places, s, i, index, squares)
+                node = s * nodes + i
+                pair = node * k
+                here = node * width + column
+                start = load(centre, here)
+                slope = more(zero, share, load(d_mean, here))
+                highest, extra = zero, zero
+                if top.size > 0:
+                    highest, extra = load(top, here), load(d_top, here)
+                own, t8 = zero, zero
+                t0, t1, t2, t3, t4, t5, t6, t7 = zero, zero, zero, zero, zero, zero, zero, zero
+                for e in range(k):
+                    at = (s * nodes + index[s, i, e]) * width + column
+                    g = (pair + e) * 8
+                    value = _edge(start, other, at, geometry, g, rows, squares[e], far)
+                    slopes = slope
+                    if top.size > 0:
+                        slopes = added(slope, where_equal(value, highest, extra))
+                    value = sloped(value, none, slopes)
+                    store(d_other, at, added(load(d_other, at), value))
+                    own = added(own, value)
+                    t0, t1 = more(t0, number(geometry, g), value), more(t1, number(geometry, g + 1), value)
+                    t2, t3 = more(t2, number(geometry, g + 2), value), more(t3, number(geometry, g + 3), value)
+                    t4, t5 = more(t4, number(geometry, g + 4), value), more(t5, number(geometry, g + 5), value)
+                    t6, t7 = more(t6, number(geometry, g + 6), value), more(t7, number(geometry, g + 7), value)
+                    if axes > 0:
+                        t8 = more(t8, squares[e], value)
+                        store(pull, e * LANES, product(zero, value, far))
+                store(d_centre, here, own)
+                store(sums, 0, added(load(sums, 0), t0))
+                store(sums, LANES, added(load(sums, LANES), t1))
+                store(sums, 2 * LANES, added(load(sums, 2 * LANES), t2))
+                store(sums, 3 * LANES, added(load(sums, 3 * LANES), t3))
+                store(sums, 4 * LANES, added(load(sums, 4 * LANES), t4))
+                store(sums, 5 * LANES, added(load(sums, 5 * LANES), t5))
+                store(sums, 6 * LANES, added(load(sums, 6 * LANES), t6))
+                store(sums, 7 * LANES, added(load(sums, 7 * LANES), t7))
+                store(sums, 8 * LANES, added(load(sums, 8 * LANES), t8))
+                if axes > 0:
+                    _pulled(places, s, i, index, pull, d_places)
+            for r in range(9):
+                for c in range(LANES):
+                    d_weight[r, column + c] += sums[r * LANES + c]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _pulled(places: Floats, s: int, i: int, index: NDArray[np.int64], pull: Floats, d_places: Floats) -> None:
+    """Adds the gradients of the learned coordinates from sixteen features of the edges of node i."""
+    for e in range(index.shape[2]):
+        j = index[s, i, e]
+        total = np.float32(0.0)
+        for c in range(LANES):
+            total += pull[e * LANES + c]
+        for a in range(places.shape[2]):
+            step = np.float32(2.0) * total * (places[s, i, a] - places[s, j, a])
+            d_places[s, i, a] += step
+            d_places[s, j, a] -= step
 
 
 class _Aggregate(torch.autograd.Function):
@@ -491,22 +543,21 @@ class _Aggregate(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         kept = [value.detach().contiguous() for value in (centre, other, geometry, weight, places, stretch, index)]
         mean = torch.empty_like(kept[0])
-        shape = mean.shape if with_top else (0, 0, 0)
-        top, which = torch.empty(shape), torch.empty(shape, dtype=torch.int16)
-        _aggregate(*(value.numpy() for value in (*kept, mean, top, which)))
-        ctx.save_for_backward(*kept, which)
+        top = torch.empty(mean.shape if with_top else (0, 0, 0))
+        _aggregate(*(value.numpy() for value in (*kept, mean, top)))
+        ctx.save_for_backward(*kept, top.detach())
         return mean, top
 
     @staticmethod
     def backward(ctx: Any, d_mean: Tensor, d_top: Tensor) -> tuple[Tensor | None, ...]:
-        centre, other, geometry, weight, places, stretch, index, which = ctx.saved_tensors
-        d_centre, d_other, d_places = torch.zeros_like(centre), torch.zeros_like(other), torch.zeros_like(places)
-        d_weight, d_stretch = torch.zeros_like(weight, dtype=torch.float64), torch.zeros_like(stretch).double()
-        read = (centre, other, geometry, weight, places, stretch, index, which)
+        read = ctx.saved_tensors
+        centre, other, _, weight, places, *_ = read
+        d_centre, d_other, d_places = torch.empty_like(centre), torch.zeros_like(other), torch.zeros_like(places)
+        d_weight = torch.zeros(GEOMETRY + 1, weight.shape[1], dtype=torch.float64)
         slopes = (d_mean.contiguous(), d_top.contiguous())
-        written = (d_centre, d_other, d_weight, d_places, d_stretch)
-        _aggregate_gradient(*(value.numpy() for value in (*read, *slopes, *written)))
-        return d_centre, d_other, d_weight.float(), d_places, d_stretch.float(), None, None, None
+        _aggregate_gradient(*(value.numpy() for value in (*read, *slopes, d_centre, d_other, d_weight, d_places)))
+        d_weight = d_weight.float()
+        return d_centre, d_other, d_weight[:-1], d_places, d_weight[-1], None, None, None
 
 
 def aggregate(
@@ -532,9 +583,15 @@ def aggregate(
     """
     with_top = aggregation == "mean and max"
     if compiled(centre, other, weight, places, stretch, geometry) and not geometry.requires_grad:
+        width = centre.shape[-1]
+        if width % LANES:  # the loops take sixteen features at once
+            centre, other, weight, stretch = (
+                nn.functional.pad(value, (0, -width % LANES)) for value in (centre, other, weight, stretch)
+            )
         mean, top = _Aggregate.apply(  # type: ignore[no-untyped-call]
             centre, other, weight, places, stretch, geometry, index, with_top
         )
+        mean, top = mean[..., :width], top[..., :width]
         return torch.cat([mean, top], dim=-1) if with_top else mean
     edges = centre[:, :, None] + neighbours_of(other, index) + geometry @ weight
     if places.shape[-1]:

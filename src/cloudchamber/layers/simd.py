@@ -100,6 +100,16 @@ def _more(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]
     return float32x16(float32x16, types.float32, float32x16), code
 
 
+def _product(_: Any, __: Any, ___: Any, ____: Any) -> tuple[Any, Callable[..., Any]]:
+    """``product(total, a, b)``: total + a * b, lane by lane."""
+
+    def code(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        total, a, b = arguments
+        return builder.fadd(total, builder.fmul(a, b, flags=LOOSE), flags=LOOSE)
+
+    return float32x16(float32x16, float32x16, float32x16), code
+
+
 def _divided(_: Any, __: Any, ___: Any) -> tuple[Any, Callable[..., Any]]:
     """``divided(a, b)``: a / b."""
 
@@ -147,6 +157,7 @@ store: Any = intrinsic(_store)
 constant: Any = intrinsic(_constant)
 added: Any = intrinsic(_added)
 more: Any = intrinsic(_more)
+product: Any = intrinsic(_product)
 divided: Any = intrinsic(_divided)
 larger: Any = intrinsic(_larger)
 where_equal: Any = intrinsic(_where_equal)

@@ -82,7 +82,7 @@ class DynamicGraph(nn.Module):
                 new = self.convolutions[number](features, alike[1], alike[0], places)
             else:
                 new = self.convolutions[number](features, geometry, index)
-            features = torch.relu(new + self.shortcuts[number](features))
+            features = (new + self.shortcuts[number](features)).relu_()
         logits = self.logit(features)[..., 0]
         weight = torch.sigmoid(logits)
         total = weight.sum(dim=1, keepdim=True)
