@@ -80,7 +80,7 @@ def mollweide(direction: Values) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 @house_style()
 def sky_maps(skies: Sequence[Sky], columns: int = 2) -> Drawing:
-    """Arrival directions, a map a panel.
+    """Arrival directions, a map a panel. Cosmic rays are pixels in the picture: as shapes thousands take 20 MB.
 
     Args:
         skies: the panels, row by row.
@@ -101,10 +101,14 @@ def sky_maps(skies: Sequence[Sky], columns: int = 2) -> Drawing:
             _by_value(drawing, axes, sky, area, columns)
         elif sky.signal is not None:
             signal = np.asarray(sky.signal) > 0
-            axes.scatter(x[~signal], y[~signal], area[~signal], color=FAINT, linewidths=0)
-            named["signal cosmic rays"] = axes.scatter(x[signal], y[signal], area[signal], color=SIGNAL, linewidths=0)
+            axes.scatter(x[~signal], y[~signal], area[~signal], color=FAINT, linewidths=0, rasterized=True)
+            named["signal cosmic rays"] = axes.scatter(
+                x[signal], y[signal], area[signal], color=SIGNAL, linewidths=0, rasterized=True
+            )
         else:
-            points = axes.scatter(x, y, area, c=sky.energy, norm=scale, cmap=SEQUENTIAL + "_r", linewidths=0)
+            points = axes.scatter(
+                x, y, area, c=sky.energy, norm=scale, cmap=SEQUENTIAL + "_r", linewidths=0, rasterized=True
+            )
             bar = _bar(drawing, axes, points, "energy [EeV]")
             marks = (40, 60, 100, 200) if columns > 2 else (40, 50, 60, 80, 100, 150, 200, 300)
             bar.ax.xaxis.set_major_locator(FixedLocator([mark for mark in marks if mark <= energies.max()]))
@@ -138,7 +142,7 @@ def _by_value(drawing: Drawing, axes: Axes, sky: Sky, area: NDArray[np.float64],
     norm_ = Normalize(-reach, reach) if signs else Normalize(min(low, 0.0), reach)
     points = axes.scatter(
         x, y, area[order], c=value[order], norm=norm_, cmap="RdBu_r" if signs else SEQUENTIAL + "_r",
-        linewidths=0.25 if signs else 0.0, edgecolors=GREY if signs else "none",
+        linewidths=0.25 if signs else 0.0, edgecolors=GREY if signs else "none", rasterized=True,
     )  # fmt: skip
     ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     bar = _bar(drawing, axes, points, sky.value_label, ends[signs and low < -reach, high > reach])

@@ -15,6 +15,8 @@ signal cosmic rays in each. "Needed" numbers are counted per 1000 cosmic rays.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ from cloudchamber.arrival_directions import SkyConfig
 from cloudchamber.data.skies import SKY_INPUT, SKY_SCHEMA, SKY_TARGETS, SKY_TRUTH
 from cloudchamber.schema import Arrays
 from cloudchamber.study import Probe, Study
+
+if TYPE_CHECKING:
+    from cloudchamber.report.page import Section
 
 GRID = (10, 20, 25, 30, 35, 40, 55, 80)
 """Numbers of signal cosmic rays in the probes' skies, per 1000."""
@@ -65,6 +70,13 @@ def simulate(config: CosmicRaySourcesConfig, first: int, count: int, seeds: np.r
     numbers, skies = seeds.spawn(2)
     n_signal = signal_numbers(config, first, count, np.random.default_rng(numbers))
     return draw_skies(arrivals.sky_options(config), n_signal, skies, arrivals.lens_of(config))
+
+
+def sections(config: CosmicRaySourcesConfig, run: Path) -> list[Section]:
+    """The report's sections."""
+    from cloudchamber.report.skies import source_sections
+
+    return source_sections(run, config, {name: probe.title for name, probe in study.probes.items()})
 
 
 # --- the study --------------------------------------------------------------------------------------------------------
@@ -127,6 +139,7 @@ study = Study(
         "uf23-helium": _probe("UF23 base, helium", "uf23", "He"),
     },
     explanations=arrivals.EXPLANATIONS,
+    sections=sections,
     search=arrivals.SEARCH,
     citation=(
         "N. Langner, M. Erdmann, M. Wirtz, Search for cosmic ray sources using deep learning on spherical data (2019); "

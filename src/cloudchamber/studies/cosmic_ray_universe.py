@@ -12,6 +12,8 @@ significant a typical universe of that density is.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +23,9 @@ from cloudchamber.arrival_directions import SkyConfig
 from cloudchamber.data.skies import SKY_INPUT, SKY_SCHEMA, SKY_TARGETS, SKY_TRUTH
 from cloudchamber.schema import Array, Arrays
 from cloudchamber.study import Probe, Study
+
+if TYPE_CHECKING:
+    from cloudchamber.report.page import Section
 
 CHUNK = 200
 """Skies that one task simulates."""
@@ -53,6 +58,15 @@ def simulate(config: CosmicRayUniverseConfig, first: int, count: int, seeds: np.
             records[name][record] = values[0]
         records["density"][record] = chosen[record]
     return records
+
+
+def sections(config: CosmicRayUniverseConfig, run: Path) -> list[Section]:
+    """The report's sections."""
+    from cloudchamber.report.skies import universe_sections
+
+    titles = {name: probe.title for name, probe in study.probes.items()}
+    densities = {name: float(probe.change(config).lowest_density) for name, probe in study.probes.items()}
+    return universe_sections(run, config, titles, densities)
 
 
 # --- the study --------------------------------------------------------------------------------------------------------
@@ -128,6 +142,7 @@ study = Study(
         "density-1e-2": _density(1e-2),
     },
     explanations=arrivals.EXPLANATIONS,
+    sections=sections,
     search=arrivals.SEARCH,
     citation=(
         "T. Bister et al., Identification of patterns in cosmic-ray arrival directions using dynamic graph "
