@@ -155,8 +155,8 @@ def pair_counts(skies: Inputs) -> NDArray[np.float64]:
     from cloudchamber.baselines.sky_autocorrelation import pairs_within_angles
 
     pairs = skies.shape[1] * (skies.shape[1] - 1) / 2  # skies of other sizes are comparable
-    counts: NDArray[np.float64] = np.stack([pairs_within_angles(sky.astype(np.float64)) for sky in skies])
-    return counts / pairs
+    shares: NDArray[np.float64] = np.stack([pairs_within_angles(sky.astype(np.float64)) for sky in skies]) / pairs
+    return shares
 
 
 def deepsphere(config: SkyConfig) -> nn.Module:
