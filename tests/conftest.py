@@ -20,6 +20,20 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return cache
 
 
+@pytest.fixture(scope="session")
+def sky_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the universe of sources, tiny: skies of 100 cosmic rays. Not to be changed: copy it."""
+    from cloudchamber import run as road
+    from cloudchamber.study import load_study
+
+    home = tmp_path_factory.mktemp("skies")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDCHAMBER_CACHE", str(home / "cache"))
+        study = load_study("cosmic-ray-universe")
+        opened = road.new_run(study, study.name, "tiny", study.preset("tiny"), 1, home / "runs", None)
+        return road.travel(opened, road.Resources(workers=1, device="cpu")).path
+
+
 @pytest.fixture(autouse=True)
 def torch_unchanged() -> Iterator[None]:
     """Fail the test that changes torch's default type or gradient mode."""
