@@ -106,7 +106,7 @@ def test_significance_against_signal() -> None:
     heights = [float(np.asarray(line.get_ydata())[0]) for line in axes.lines if len(np.asarray(line.get_ydata())) == 2]
     assert pytest.approx(norm.sf(5)) in heights
     assert {1 / 10_000, 1 / 100} < set(heights)
-    assert {"top-hat scan", "DeepSphere", "counted", "extrapolated by the fitted tail"} < set(legend(drawing))
+    assert {"top-hat scan", "DeepSphere", "counted", "from the fitted tail"} < set(legend(drawing))
     drawn(drawing)
 
 

@@ -303,22 +303,24 @@ def sanity(
     """Is relevance conserved from layer to layer, and does it change when weights are random?
 
     Returns:
-        Of conservation, one row a layer, from the output down: layer_network, layer_rule, layer (row,), left and
-        absorbed (row,), mean over skies of the sum of relevance below the layer and of what it absorbed in units of
-        the output, violation (row,), the largest |before - after - absorbed| of a sky over the mean |output|.
+        Of conservation, in the two skies with most signal, one row a layer, from the output down: layer_network,
+        layer_rule, layer (row,), left and absorbed (row,), mean of the sum of relevance below the layer and of what it
+        absorbed in units of the output, violation (row,), the largest |before - after - absorbed| of a sky over the
+        mean |output|.
         Of randomisation: random_network (network,), random_part (step,), similarity, similarity_error
         (network, step), rank correlation over cosmic rays with the relevance (epsilon) of the trained network, mean
-        over skies; random_skies ().
+        over skies.
     """
     rows = _signal_skies(test, LEAST_SKIES)
     if not len(rows) or not (found := networks(predictors, test.inputs(rows[:1]))):
         return {}
     rays = test.inputs(rows)
+    strongest = np.argsort(-test.targets[rows, 1], kind="stable")[:2]
     table: dict[str, list[Any]] = {}
     similar: list[Doubles] = []
     errors: list[Doubles] = []
     for name, detector in found.items():
-        seen = torch.from_numpy(detector.look(np.ascontiguousarray(rays[:2])))
+        seen = torch.from_numpy(detector.look(np.ascontiguousarray(rays[strongest])))
         for rule in RULES:
             for key, value in _conservation(name, rule, relevance(detector.network, seen, rule)):
                 table.setdefault(key, []).append(value)

@@ -292,7 +292,8 @@ def needed_line(found: Found, world: str) -> str:
     """The best network of a world beside the likelihood scans and the top-hat scan."""
     network = best_needed(found, "network", world)
     if network is None:
-        return ""
+        known = any((name, world, "signal", "signal_needed") in found.metrics.scores for name in found.kinds)
+        return f"{escape(found.worlds[world])}: no network reaches 5σ between the numbers simulated." if known else ""
     name, score = network
     text = f"{escape(found.worlds[world])}: <b>{found.title(name)}</b> needs {said(score)} signal cosmic rays for 5σ"
     parts = [
@@ -356,10 +357,11 @@ def data_section(found: Found, maps: Mapping[str, Values]) -> Section | None:
     if "direction" not in maps or not len(maps["direction"]):
         return None
     config = found.config
-    number = maps["signal"].sum(axis=1)
-    strong = int(number.argmax())
+    number = maps["signal"].sum(axis=1).astype(np.int64)
+    strong, faint = int(number.argmax()), int(np.where(number > 0, number, number.max() + 1).argmin())
     panels = [observed(maps, strong, f"{amount(maps, strong)}: what is observed")]
-    panels += [truth(maps, one, f"{amount(maps, one)}: the truth") for one in np.argsort(-number, kind="stable")]
+    chosen = dict.fromkeys([strong, faint, int(number.argmin())])
+    panels += [truth(maps, one, f"{amount(maps, one)}: the truth") for one in chosen]
     deflection = FIELDS.get(config.field, config.field)
     if config.field == "minimal":
         deflection += f", {config.coherent:g} rad EV / R and {config.blurring:g} rad EV / R"
@@ -375,7 +377,7 @@ def data_section(found: Found, maps: Mapping[str, Values]) -> Section | None:
         (
             picture(
                 "skies",
-                drawings.sky_maps(panels[:4]),
+                drawings.sky_maps(panels),
                 "Skies of the test split in Galactic coordinates (Mollweide projection, Galactic centre in the middle,"
                 " longitude grows to the left); the area of a point grows with its energy. A predictor sees what is"
                 " observed; which cosmic rays are signal it has to find out.",
@@ -873,7 +875,8 @@ def map_section(found: Found, maps: Mapping[str, Values], roc: Mapping[str, Valu
     methods = [str(name) for name in maps.get("method", [])]
     if not methods or "score" not in maps:
         return None
-    shown = chosen_rules(roc, methods)
+    shown = [method for method in chosen_rules(roc, methods) if not method.startswith(f"{LIKELIHOOD}:")]
+    shown.sort(key=lambda method: method.endswith(":weight"))  # relevance first
     names = [str(name) for name in maps["predictor"]]
     drawn = []
     for number in range(len(maps["direction"])):
@@ -893,7 +896,7 @@ def map_section(found: Found, maps: Mapping[str, Values], roc: Mapping[str, Valu
             for method in shown
         ]
         answers = ", ".join(
-            f"{found.title(name)} {maps['statistic'][row, number]:.1f}"
+            f"{found.title(name)} {maps['statistic'][row, number]:.1f}".replace("-", "−")
             for row, name in enumerate(names)
             if name in found.kinds and math.isfinite(maps["statistic"][row, number])
         )
@@ -999,7 +1002,7 @@ def deletion_section(found: Found, arrays: Mapping[str, Values]) -> Section | No
         drawn.append(
             picture(
                 f"deletion_{network}",
-                drawings.deletion_figure(fraction, curves, f"log-odds of {found.metrics.titles.get(network, network)}"),
+                drawings.deletion_figure(fraction, curves, f"log-odds, {found.metrics.titles.get(network, network)}"),
                 f"Mean log-odds of {found.title(network)} over {int(arrays['skies'])} test skies with signal as cosmic"
                 " rays are deleted, those first that a method ranks highest: a deleted cosmic ray gets an isotropic"
                 " direction and keeps its energy. Bands: standard errors.",
@@ -1009,7 +1012,8 @@ def deletion_section(found: Found, arrays: Mapping[str, Values]) -> Section | No
     return Section(
         "Do these cosmic rays matter?",
         "If relevance explains a network, its log-odds must fall fast when the cosmic rays that it names lose their"
-        f" direction, and slowly at random.\n\n{items(lines)}",
+        " direction, and slowly at random. Relevance is that of the ε rule, the only one that costs"
+        f" little.\n\n{items(lines)}",
         tuple(drawn),
     )
 
@@ -1065,8 +1069,9 @@ def sanity_section(found: Found, arrays: Mapping[str, Values], roc: Mapping[str,
         Table(
             ("layer, from the output down", "relevance below it [% of the output]", "absorbed [%]", "violation"),
             tuple(rows),
-            "Layer-wise relevance propagation of two test skies: mean sum of the relevance that arrives below each"
-            " layer, what biases (and the stabiliser) absorbed in it, and the largest violation of their sum.",
+            "Layer-wise relevance propagation of the two test skies with most signal: mean sum of the"
+            " relevance that arrives below each layer, what biases (and the stabiliser) absorbed"
+            " in it, and the largest violation of their sum.",
             groups=groups,
         ),
     )

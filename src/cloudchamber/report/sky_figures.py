@@ -102,9 +102,8 @@ def sky_maps(skies: Sequence[Sky], columns: int = 2) -> Drawing:
         elif sky.signal is not None:
             signal = np.asarray(sky.signal) > 0
             axes.scatter(x[~signal], y[~signal], area[~signal], color=FAINT, linewidths=0, rasterized=True)
-            named["signal cosmic rays"] = axes.scatter(
-                x[signal], y[signal], area[signal], color=SIGNAL, linewidths=0, rasterized=True
-            )
+            axes.scatter(x[signal], y[signal], area[signal], color=SIGNAL, linewidths=0, rasterized=True)
+            named["signal cosmic rays"] = axes.scatter([], [], 20, color=SIGNAL, linewidths=0)
         else:
             points = axes.scatter(
                 x, y, area, c=sky.energy, norm=scale, cmap=SEQUENTIAL + "_r", linewidths=0, rasterized=True
@@ -228,7 +227,7 @@ def significance_figure(
         axes.set_xlim(0, right)
         for height, text, shade in ((float(norm.sf(5)), "5σ", INK), *ends):
             axes.text(
-                0.985 * right, height * 1.4, text, ha="right", va="bottom", fontsize=7, color=shade, zorder=4,
+                0.015 * right, height * 1.4, text, ha="left", va="bottom", fontsize=7, color=shade, zorder=4,
                 path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip
         axes.set_title(world)
@@ -236,13 +235,13 @@ def significance_figure(
         axes.set_ylabel("median p-value")
     used = [name for name in kinds if any(name in lines for lines in worlds.values())]
     for name in used:
-        panels[0].plot([], [], shape[name] + "-", color=colour[name], linewidth=1.1, label=wrapped(titles[name], 34))
+        panels[0].plot([], [], shape[name] + "-", color=colour[name], linewidth=1.1, label=wrapped(titles[name], 26))
     panels[0].plot([], [], "o-", color=INK, linewidth=1.1, label="counted")
     panels[0].plot(
         [], [], "o", linestyle=(0, (3, 1.5)), color=INK, markerfacecolor="white", linewidth=1.1,
-        label="extrapolated by the fitted tail",
+        label="from the fitted tail",
     )  # fmt: skip
-    panels[0].plot([], [], ":", color=GREY, label="measurement ends: 1/(isotropic skies + 1)")
+    panels[0].plot([], [], ":", color=GREY, label="smallest p that is counted")
     handles, names = panels[0].get_legend_handles_labels()
     drawing.legend(handles, names, loc="outside lower center", ncols=3)
     return drawing
@@ -280,7 +279,8 @@ def needed_figure(
         published: a published number, drawn as a dashed line.
     """
     rows = [name for name in kinds if any(name in found for found in worlds.values())]
-    drawing, panels = grid(len(worlds), len(worlds), 1.1 + 0.27 * len(rows))
+    columns = min(len(worlds), 3)
+    drawing, panels = grid(len(worlds), columns, 1.1 + 0.27 * len(rows))
     colour, shape = colours(kinds), _shapes(kinds)
     known = [c.value + np.nan_to_num(c.error) for found in worlds.values() for c in found.values()]
     right = 1.25 * max([value for value in known if math.isfinite(value)], default=100.0)
@@ -298,15 +298,16 @@ def needed_figure(
                 markerfacecolor="white" if crossing.extrapolated else colour[name], markersize=5,
             )  # fmt: skip
         axes.set(xlim=(0, right), ylim=(len(rows) - 0.5, -0.5))
-        axes.set_title(wrapped(world, 22))
-        axes.set_xlabel("signal cosmic rays\nfor 5σ")
+        axes.set_title(wrapped(world, 24))
+        axes.set_xlabel("signal cosmic rays for 5σ")
         axes.set_yticks(range(len(rows)), [])
         axes.tick_params(axis="y", length=0)
         axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
-    panels[0].set_yticks(range(len(rows)), [wrapped(titles[name], 30) for name in rows])
+    for axes in panels[::columns]:
+        axes.set_yticks(range(len(rows)), [wrapped(titles[name], 26) for name in rows])
     panels[0].plot([], [], "o", color=INK, label="counted")
-    panels[0].plot([], [], "o", color=INK, markerfacecolor="white", label="extrapolated by the fitted tail")
+    panels[0].plot([], [], "o", color=INK, markerfacecolor="white", label="from the fitted tail")
     if published is not None:
         panels[0].plot([], [], "--", color=GREY, linewidth=1, label=f"published: about {published:g}")
     handles, names = panels[0].get_legend_handles_labels()
@@ -377,7 +378,7 @@ def uniformity_figure(
         isotropic: number of isotropic skies that they were counted in.
         titles, kinds: of the predictors.
     """
-    drawing, (axes,) = grid(1, 1, 3.2)
+    drawing, (axes,) = grid(1, 1, 4.0)
     colour = colours(kinds)
     styles = ("-", (0, (4, 1.2)), (0, (1, 1)))
     widest = 0.0
@@ -413,7 +414,7 @@ def roc_figure(curves: Mapping[str, tuple[Values, Values]], areas: Mapping[str, 
         curves: background and signal accepted (point,), by title (``metrics.classification.roc``).
         areas: area under each curve with its error.
     """
-    drawing, panels = grid(2, 2, 3.3)
+    drawing, panels = grid(2, 2, 3.4)
     styles = ("-", (0, (4, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
     lowest = 1.0
     for number, (title, (background, signal)) in enumerate(curves.items()):
@@ -435,7 +436,7 @@ def roc_figure(curves: Mapping[str, tuple[Values, Values]], areas: Mapping[str, 
     panels[1].set_xlim(max(lowest, 1e-4), 1)
     panels[1].xaxis.set_minor_formatter(NullFormatter())
     handles, names = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, names, loc="outside lower center", ncols=2)
+    drawing.legend(handles, names, loc="outside lower center")
     return drawing
 
 
@@ -457,16 +458,17 @@ def deletion_figure(
             first", "at random"); errors that are nan are not drawn.
         label: of the statistic.
     """
-    drawing, (axes,) = grid(1, 1, 3.0, width=0.75 * WIDTH)
+    drawing, (axes,) = grid(1, 1, 3.8, width=0.75 * WIDTH)
     percent = 100 * np.asarray(deleted, dtype=np.float64)
     for number, (title, (mean, spread)) in enumerate(curves.items()):
         error = np.nan_to_num(spread)
         colour = PETROFF[number % len(PETROFF)]
         axes.plot(percent, mean, SHAPES[number % len(SHAPES)] + "-", color=colour, label=title)
         axes.fill_between(percent, mean - error, mean + error, color=colour, alpha=0.25, linewidth=0)
-    axes.set(xlabel="cosmic rays deleted [%]", ylabel=f"{label}, mean of the skies")
+    axes.set(xlabel="cosmic rays deleted [%]", ylabel=f"mean {label}")
     axes.set_xlim(0, None)
-    axes.legend()
+    handles, names = axes.get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside lower center")
     return drawing
 
 
@@ -500,8 +502,9 @@ def density_figure(
         )  # fmt: skip
     if no_skill is not None:
         axes.axhline(no_skill, color=GREY, linestyle="--", linewidth=1, label="no skill")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(numticks=8))
+    if np.max(density) > 30 * np.min(density):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=8))
     axes.set(xlabel=axis, ylabel=label)
     found = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1] == "no skill")
     drawing.legend([one for one, _ in found], [name for _, name in found], loc="outside lower center", ncols=2)
