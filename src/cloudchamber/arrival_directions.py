@@ -77,6 +77,19 @@ class SkyConfig(Config):
         """``--set widths=16,32`` as numbers."""
         return tuple(int(one) for one in value.split(",")) if isinstance(value, str) else value
 
+    @field_validator("widths", "graph_widths")
+    @classmethod
+    def _some(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or min(value) < 1:
+            raise ValueError("give one number of features a layer, each at least 1, such as 16,32")
+        return value
+
+    @field_validator("neighbours", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        """``--set neighbours=40`` as a number, which a choice does not make of text by itself."""
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
     @field_validator("nside", "lens_nside")
     @classmethod
     def _power_of_two(cls, value: int) -> int:
