@@ -71,7 +71,7 @@ class SkyConfig(Config):
     learning_rate: float = Field(3e-3, gt=0, description="largest rate of the one-cycle schedule")
     weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay")
 
-    @field_validator("widths", "graph_widths", mode="before")
+    @field_validator("widths", "graph_widths", "signal_grid", mode="before", check_fields=False)
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """``--set widths=16,32`` as numbers."""
