@@ -221,10 +221,10 @@ def whole(number: float) -> str:
 
 def compared(one: Score, other: Score, fewer: str, more: str) -> str:
     """How one number stands to another: ``fewer``, ``more``, or the same within CLEARLY combined errors."""
-    error = math.hypot(*(score.error for score in (one, other) if math.isfinite(score.error)))
+    error = math.hypot(one.error, other.error)
     gap = one.value - other.value
     if not error > 0:
-        return f"{fewer if gap < 0 else more} (errors unknown)"
+        return f"{fewer if gap < 0 else more}, with an error that is not known"
     words = f"{abs(gap) / error:.1f} combined errors"
     if abs(gap) <= CLEARLY * error:
         return f"the same within the errors ({words} {'below' if gap < 0 else 'above'})"
@@ -303,11 +303,11 @@ def needed_line(found: Found, world: str) -> str:
     ]
     text += f" ({'; '.join(parts)})." if parts else "."
     template = found.needed(TEMPLATE, world)
-    if world == HELIUM and template is not None:
-        error = math.hypot(*(one.error for one in (score, template) if math.isfinite(one.error)))
-        if template.value - score.value > CLEARLY * error > 0:
-            text += " In this world the template likelihood knows the truth: a clear lead over it is a leak until"
-            text += " explained."
+    lead = math.nan if template is None else template.value - score.value
+    if template is not None and world == HELIUM and lead > CLEARLY * math.hypot(score.error, template.error):
+        text += (
+            " In this world the template likelihood knows the truth: a clear lead over it is a leak until explained."
+        )
     return text
 
 
@@ -317,19 +317,28 @@ def universe_summary(found: Found, order: Sequence[str]) -> Section:
     for world in order:
         ranked = plots.ranking(found.metrics, "signal", "median_sigma", world)
         ranked = [pair for pair in ranked if pair[0] in found.kinds]
-        if ranked:
+        beyond = [found.title(name) for name, score in ranked if score.value > counted_sigma(found, world, name)]
+        if beyond:
+            lines.append(
+                f"{escape(found.worlds[world])}: the median sky is beyond what isotropic skies can count for"
+                f" {', '.join(beyond)}; how far rests on fitted tails, so they are not ranked."
+            )
+        elif ranked:
             name, score = ranked[0]
-            share = found.metrics.score(name, "signal", "found_5_sigma", world)
             text = f"{escape(found.worlds[world])}: the median sky is seen best by <b>{found.title(name)}</b>, with"
-            text += f" {said(score)} σ"
-            lines.append(text + (f"; {said(share, 100)} % of such skies pass 5σ." if share is not None else "."))
+            same = [found.title(other) for other, its in ranked[1:] if plots.tied(score, its, "median_sigma")]
+            lines.append(f"{text} {said(score)} σ; the same within the errors: {', '.join(same) or 'none'}.")
     table = plots.comparison_table(
-        *with_worlds(found, order, "median_sigma", "median σ"),
-        "AUC: chance that a sky of the test split (densities evenly in their logarithm) has a larger test statistic"
-        " than an isotropic one. Then: significance of the median sky of each density, from the fitted tail beyond"
-        " what is counted. Errors: bootstrap over skies.",
+        *with_worlds(found, order, "auc", "AUC"),
+        "AUC: chance that a sky with sources has a larger test statistic than an isotropic one: first on the test split"
+        " (densities evenly in their logarithm), then in skies of one density. Errors: bootstrap over skies.",
     )
     return Section("What came out", items(lines), (), table)
+
+
+def counted_sigma(found: Found, world: str, name: str) -> float:
+    """Significance of the smallest p-value that the isotropic skies of a predictor can count."""
+    return float(significance(1 / (1 + len(found.isotropic(world, name)))))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -674,6 +683,9 @@ def published_section(found: Found) -> Section | None:
 def density_section(found: Found, densities: Mapping[str, float]) -> Section | None:
     """Sensitivity against the density of sources."""
     drawn = []
+    world = next(iter(densities), "")
+    known = found.scored[world].predictions if world else {}
+    counts = {len(found.isotropic(world, name)) for name in found.kinds if name in known}
     labels = {
         "median_sigma": ("significance of the median sky [σ]", 0.0),
         "found_5_sigma": ("fraction of skies beyond 5σ", None),
@@ -695,6 +707,7 @@ def density_section(found: Found, densities: Mapping[str, float]) -> Section | N
                     drawings.density_figure(
                         np.array(list(densities.values())), curves, found.metrics.titles, found.kinds, label,
                         no_skill=floor,
+                        counted=float(significance(1 / (1 + max(counts)))) if metric == "median_sigma" else None,
                     ),
                     f"{escape(label[0].upper() + label[1:])} against the density of sources, each in skies of one"
                     " density (points are moved apart sideways). Bars: standard errors (bootstrap over skies).",
@@ -703,8 +716,6 @@ def density_section(found: Found, densities: Mapping[str, float]) -> Section | N
             )  # fmt: skip
     if not drawn:
         return None
-    world = next(iter(densities))
-    counts = {len(found.isotropic(world, name)) for name in found.kinds if name in found.scored[world].predictions}
     reach = [f"{float(significance(1 / (1 + n))):.1f}σ for {whole(n)}" for n in sorted(counts)]
     return Section(
         "Up to which density of sources?",
@@ -854,7 +865,7 @@ def chosen_rules(roc: Mapping[str, Values], methods: Sequence[str]) -> list[str]
     best: dict[str, str] = {}
     for method in methods:
         name, kind = method.split(":")
-        if kind in RULES and area.get(method, -1.0) > area.get(best.get(name, ""), -2.0):
+        if kind in RULES and (name not in best or area.get(method, 0.0) > area.get(best[name], 0.0)):
             best[name] = method
     return [method for method in methods if method.split(":")[1] not in RULES or method in best.values()]
 

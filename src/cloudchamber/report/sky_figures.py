@@ -19,6 +19,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def sky_maps(skies: Sequence[Sky], columns: int = 2) -> Drawing:
             signal = np.asarray(sky.signal) > 0
             axes.scatter(x[~signal], y[~signal], area[~signal], color=FAINT, linewidths=0, rasterized=True)
             axes.scatter(x[signal], y[signal], area[signal], color=SIGNAL, linewidths=0, rasterized=True)
-            named["signal cosmic rays"] = axes.scatter([], [], 20, color=SIGNAL, linewidths=0)
+            named["signal cosmic rays"] = Line2D([], [], color=SIGNAL, marker="o", linestyle="none")
         else:
             points = axes.scatter(
                 x, y, area, c=sky.energy, norm=scale, cmap=SEQUENTIAL + "_r", linewidths=0, rasterized=True
@@ -481,6 +482,7 @@ def density_figure(
     label: str = "AUC of a sky against isotropy",
     axis: str = "sources in the universe [Mpc$^{-3}$]",
     no_skill: float | None = 0.5,
+    counted: float | None = None,
 ) -> Drawing:
     """How well skies of a universe of many sources are told from isotropy, against the density of sources.
 
@@ -490,8 +492,9 @@ def density_figure(
         titles, kinds: of the predictors.
         label, axis: of the vertical and the horizontal axis.
         no_skill: value without skill, drawn as a line.
+        counted: largest value that isotropic skies can count, drawn as a line; beyond it values are extrapolated.
     """
-    drawing, (axes,) = grid(1, 1, 3.2, width=0.85 * WIDTH)
+    drawing, (axes,) = grid(1, 1, 3.8, width=0.85 * WIDTH)
     colour, shape = colours(kinds), _shapes(kinds)
     for number, (name, values) in enumerate(curves.items()):
         shift = 1.02 ** (number - (len(curves) - 1) / 2)  # error bars side by side
@@ -502,10 +505,12 @@ def density_figure(
         )  # fmt: skip
     if no_skill is not None:
         axes.axhline(no_skill, color=GREY, linestyle="--", linewidth=1, label="no skill")
+    if counted is not None:
+        axes.axhline(counted, color=INK, linestyle=":", linewidth=1, label="above: from the fitted tail")
     if np.max(density) > 30 * np.min(density):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=8))
     axes.set(xlabel=axis, ylabel=label)
-    found = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1] == "no skill")
+    found = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=lambda pair: pair[1] not in titles.values())
     drawing.legend([one for one, _ in found], [name for _, name in found], loc="outside lower center", ncols=2)
     return drawing
