@@ -236,7 +236,7 @@ def roc(config: SkySettings, predictors: Mapping[str, Any], test: Samples, rng: 
     return {**known, **arrays, "common": np.array(common)}
 
 
-SECONDS: Mapping[Rule, float] = {"epsilon": 30.0, "gamma": 20.0, "z_plus": 16.0}
+SECONDS: Mapping[Rule, float] = {"epsilon": 26.0, "gamma": 16.0, "z_plus": 14.0}
 """For the relevance of one network in the ROC, at 20 000 simulated skies."""
 
 
