@@ -190,7 +190,7 @@ def graph(config: SkyConfig) -> nn.Module:
 
     layers = len(config.graph_widths)
     return DynamicGraph(
-        outputs=2, neighbours=min(config.graph_neighbours, config.cosmic_rays - 1), widths=config.graph_widths,
+        neighbours=min(config.graph_neighbours, config.cosmic_rays - 1), widths=config.graph_widths,
         dynamic=(False,) * (layers - 1) + (True,),
     )  # fmt: skip
 

@@ -22,35 +22,36 @@ LEARNED_AXES = 4
 
 
 class DynamicGraph(nn.Module):
-    """Cosmic rays to numbers of the sky, a direction, and a logit for every cosmic ray ("belongs to the source").
+    """Cosmic rays to log-odds, signal fraction and direction of a sky, and a logit for every cosmic ray ("from the
+    source").
 
-    Per cosmic ray: ln(E / 40 EeV), then one EdgeConv with a shortcut for each of ``widths``. Per sky: mean, mean
-    weighted with the signal probability, and a smooth maximum of the last features, then two dense layers. The
-    direction is the mean of the cosmic rays' directions weighted with their signal probability; its length is below 1
-    and tells how far they cluster.
+    Per cosmic ray: ln(E / 40 EeV), one EdgeConv with a shortcut for each of ``widths``, then two dense layers to its logit
+    l. The log-odds of the sky are ``a sum_i ln(1 + exp(l_i)) + b``, the shape of the log-likelihood ratio of a source
+    at one place, ``sum_i ln(1 + f s_i / (1 - f)) + n ln(1 - f)``, if exp(l) is the ratio ``f s / (1 - f)`` of signal to
+    isotropy. Dense layers on averages of the features instead of this sum learn the same skies, but their log-odds flatten
+    beyond those (measured: 4.4 instead of 7.4 sigma for 40 signal cosmic rays), and that is where five sigma are. The
+    fraction is linear in the sum of the cosmic rays' signal probabilities; the direction is the mean of the cosmic rays'
+    directions weighted with them, of a length below 1 that tells how far they cluster.
 
     Args:
-        outputs: numbers a sky, before the three of the direction.
         neighbours: of a cosmic ray on the sphere; dynamic layers keep half of them.
         widths: features of a cosmic ray after each layer.
         dynamic: for each layer, whether its neighbours are chosen in learned coordinates.
-        dropout: before the last dense layer.
         aggregation: over the neighbours of a cosmic ray.
     """
 
+    outputs = 5
+
     def __init__(
         self,
-        outputs: int = 2,
         neighbours: int = 16,
         widths: Sequence[int] = (32, 32, 64),
         dynamic: Sequence[bool] = (False, False, True),
-        dropout: float = 0.0,
         aggregation: Aggregation = "mean",
     ) -> None:
         super().__init__()
         if len(widths) != len(dynamic) or not widths:
             raise ValueError(f"widths = {widths}, dynamic = {dynamic}: one entry a layer in both")
-        self.outputs = outputs + 3
         self.neighbours = neighbours
         self.dynamic = tuple(dynamic)
         self.convolutions = nn.ModuleList()
@@ -63,10 +64,10 @@ class DynamicGraph(nn.Module):
             self.places.append(nn.Linear(inward, LEARNED_AXES, bias=False) if moves else nn.Identity())
             inward = width
         self.logit = nn.Sequential(nn.Linear(inward, inward), nn.ReLU(), nn.Linear(inward, 1))
-        self.peak = nn.Linear(inward, inward)
-        self.dense = nn.Sequential(
-            nn.Linear(3 * inward + 1, inward), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inward, outputs)
-        )
+        nn.init.constant_(self.logit[2].bias, -4.0)  # the evidence of a thousand cosmic rays starts near 20, not 700
+        self.evidence = nn.Linear(1, 1)
+        nn.init.constant_(self.evidence.weight, 0.3)
+        self.fraction = nn.Linear(1, 1)
 
     def scores(self, cosmic_rays: Tensor) -> tuple[Tensor, Tensor]:
         """``forward`` and the signal logit of every cosmic ray, (sample, cosmic_ray)."""
@@ -86,20 +87,13 @@ class DynamicGraph(nn.Module):
         logits = self.logit(features)[..., 0]
         weight = torch.sigmoid(logits)
         total = weight.sum(dim=1, keepdim=True)
-        share = weight[:, None] / (total[:, None] + 1e-6)
-        sky = torch.cat(
-            [
-                features.mean(dim=1),
-                (share @ features)[:, 0],
-                torch.logsumexp(self.peak(features), dim=1),
-                torch.log(total + 1e-6),
-            ],
-            dim=-1,
-        )
-        return torch.cat([self.dense(sky), (share @ directions)[:, 0]], dim=-1), logits
+        evidence = nn.functional.softplus(logits).sum(dim=1, keepdim=True)
+        direction = (weight[:, None] @ directions)[:, 0] / (total + 1e-6)
+        share = 20 * total / logits.shape[1]  # of order one for a signal of 5 %
+        return torch.cat([self.evidence(evidence), self.fraction(share), direction], dim=-1), logits
 
     def forward(self, cosmic_rays: Tensor) -> Tensor:
-        """Numbers of every sky and its direction, (sample, outputs + 3), for ``cosmic_rays`` (sample, cosmic_ray, 4).
+        """Log-odds, fraction and direction of every sky, (sample, 5), for ``cosmic_rays`` (sample, cosmic_ray, 4).
 
         Columns are x, y, z and the energy in EeV; the last three of the result are the direction, not a unit vector.
         """
@@ -108,4 +102,4 @@ class DynamicGraph(nn.Module):
 
 def tiny() -> tuple[DynamicGraph, tuple[int, ...]]:
     """A small one for tests, with the shape of one input."""
-    return DynamicGraph(outputs=2, neighbours=4, widths=(6, 8), dynamic=(False, True)), (24, 4)
+    return DynamicGraph(neighbours=4, widths=(6, 8), dynamic=(False, True)), (24, 4)

@@ -100,7 +100,13 @@ QUICK = CosmicRaySourcesConfig(
     graph_widths=(16, 32), epochs=8, batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRaySourcesConfig(
-    skies=20_000, probe_skies=1600, widths=(16, 16, 32, 32, 64, 64), epochs=16, batch_size=16, dropout=0.1
+    skies=20_000,
+    probe_skies=1600,
+    widths=(16, 16, 32, 32, 64, 64),
+    graph_widths=(32, 32, 32),
+    epochs=10,
+    batch_size=16,
+    dropout=0.1,
 )
 PAPER = CosmicRaySourcesConfig()
 

@@ -98,7 +98,13 @@ QUICK = CosmicRayUniverseConfig(
     batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRayUniverseConfig(
-    skies=8_000, probe_skies=600, widths=(16, 16, 32, 32, 64, 64), epochs=12, batch_size=16, dropout=0.1
+    skies=6_000,
+    probe_skies=600,
+    widths=(16, 16, 32, 32, 64, 64),
+    graph_widths=(32, 32, 32),
+    epochs=8,
+    batch_size=16,
+    dropout=0.1,
 )
 PAPER = CosmicRayUniverseConfig()
 
