@@ -25,13 +25,14 @@ class DynamicGraph(nn.Module):
     """Cosmic rays to log-odds, signal fraction and direction of a sky, and a logit for every cosmic ray ("from the
     source").
 
-    Per cosmic ray: ln(E / 40 EeV), one EdgeConv with a shortcut for each of ``widths``, then two dense layers to its logit
-    l. The log-odds of the sky are ``a sum_i ln(1 + exp(l_i)) + b``, the shape of the log-likelihood ratio of a source
-    at one place, ``sum_i ln(1 + f s_i / (1 - f)) + n ln(1 - f)``, if exp(l) is the ratio ``f s / (1 - f)`` of signal to
-    isotropy. Dense layers on averages of the features instead of this sum learn the same skies, but their log-odds flatten
-    beyond those (measured: 4.4 instead of 7.4 sigma for 40 signal cosmic rays), and that is where five sigma are. The
-    fraction is linear in the sum of the cosmic rays' signal probabilities; the direction is the mean of the cosmic rays'
-    directions weighted with them, of a length below 1 that tells how far they cluster.
+    Per cosmic ray: ln(E / 40 EeV), one EdgeConv with a shortcut for each of ``widths``, then two dense layers to its
+    logit l. The log-odds of the sky are ``a sum_i ln(1 + exp(l_i)) + b``, the shape of the log-likelihood ratio of a
+    source at one place, ``sum_i ln(1 + f s_i / (1 - f)) + n ln(1 - f)``, if exp(l) is the ratio ``f s / (1 - f)`` of
+    signal to isotropy. Dense layers on averages of the features, instead of this sum, learn the same skies, but their
+    log-odds flatten beyond those, where five sigma are. (Measured once, cross entropy, 26 000 skies: 4.4 instead of
+    6.3 sigma for 40 signal cosmic rays.) The fraction is linear in the sum of the cosmic rays' signal probabilities;
+    the direction is the mean of the cosmic rays' directions weighted with them, of a length below 1 that tells how far
+    they cluster.
 
     Args:
         neighbours: of a cosmic ray on the sphere; dynamic layers keep half of them.
