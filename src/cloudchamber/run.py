@@ -317,9 +317,40 @@ def score(run: OpenRun, scored: Mapping[str, tuple[Samples, dict[str, Prediction
     floor_name = next((name for name, kind in kinds.items() if kind == "floor"), None)
     for sample, (samples, predictions) in scored.items():
         found = run.study.rows(samples.targets, predictions, np.random.default_rng(run.seed))
+        if run.study.null is not None:
+            truths = {one: samples.targets for one, (samples, _) in scored.items()}
+            for name in predictions:
+                said = {one: predicted[name].mean for one, (_, predicted) in scored.items()}
+                found = _replaced(found, pooled_rows(run, name, sample, truths, said, np.zeros(0)))
         floors = {(row["target"], row["metric"]): row["value"] for row in found if row["predictor"] == floor_name}
         rows += [{**row, "sample": sample, "floor": floors.get((row["target"], row["metric"]))} for row in found]
     return rows
+
+
+def pooled_rows(
+    run: OpenRun,
+    predictor: str,
+    sample: str,
+    truths: Mapping[str, NDArray[Any]],
+    said: Mapping[str, NDArray[Any]],
+    ensemble: NDArray[np.float64],
+) -> list[Row]:
+    """Rows of a search on one sample, judged with the null records of all samples and of an ensemble: they are alike.
+
+    Args:
+        run: of a study with a null hypothesis, whose records have a first target of 0.
+        predictor, sample: which.
+        truths, said: targets and answers (record, target) by sample.
+        ensemble: further null statistics (n,).
+    """
+    null = [said[one][truths[one][:, 0] == 0, 0].astype(np.float64) for one in truths if one != sample]
+    statistic = np.concatenate([*null, ensemble])
+    known = np.full((len(statistic), said[sample].shape[1]), np.nan)
+    known[:, 0] = statistic
+    nothing = np.zeros((len(known), truths[sample].shape[1]), np.float32)
+    whole = Prediction(np.concatenate([said[sample].astype(np.float64), known]))
+    truth = np.concatenate([truths[sample], nothing])
+    return run.study.rows(truth, {predictor: whole}, np.random.default_rng(run.seed))
 
 
 def merge_history(run: OpenRun) -> None:
@@ -651,39 +682,37 @@ def null(
     if len(values) >= n:
         with exclusive(path, wait=True):
             metrics = read_metrics(path)  # another predictor's may have been scored meanwhile
-            metrics["rows"] = _replaced(metrics["rows"], predictor, rescored(run, predictor, values))
+            metrics["rows"] = _replaced(metrics["rows"], rescored(run, predictor, values))
             write_json(path / "metrics.json", metrics)
             write_report(run)
     return directory, len(values)
 
 
-def rescored(run: OpenRun, predictor: str, null_statistic: NDArray[np.float64]) -> list[Row]:
+def rescored(run: OpenRun, predictor: str, ensemble: NDArray[np.float64]) -> list[Row]:
     """Rows of one predictor on every sample of predictions.h5, with further null records of known statistic."""
-    rows: list[Row] = []
     with h5py.File(run.path / "predictions.h5") as file:
-        for sample, group in file.items():
-            truth, said = group["truth"][:], group[predictor]["mean"][:].astype(np.float64)
-            known = np.full((len(null_statistic), said.shape[1]), np.nan)
-            known[:, 0] = null_statistic
-            nothing = np.zeros((len(known), truth.shape[1]), np.float32)
-            whole = Prediction(np.concatenate([said, known]))
-            found = run.study.rows(
-                np.concatenate([truth, nothing]), {predictor: whole}, np.random.default_rng(run.seed)
-            )
-            rows += [{**row, "sample": sample, "floor": None} for row in found]
+        truths = {sample: group["truth"][:] for sample, group in file.items()}
+        said = {sample: group[predictor]["mean"][:] for sample, group in file.items()}
+    rows: list[Row] = []
+    for sample in truths:
+        found = pooled_rows(run, predictor, sample, truths, said, ensemble)
+        rows += [{**row, "sample": sample, "floor": None} for row in found]
     order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
     return [{key: _number(row[key]) for key in order} for row in rows]
 
 
-def _replaced(rows: list[Row], predictor: str, new: list[Row]) -> list[Row]:
-    """The table with a predictor's new rows in the places of the old, whose floors stay; what has no new row stays."""
-    found = {(row["sample"], row["target"], row["metric"]): row for row in new}
+def _replaced(rows: list[Row], new: list[Row]) -> list[Row]:
+    """The table with new rows in the places of the old, whose floors stay; what has no new row stays."""
+
+    def place(row: Row) -> tuple[Any, ...]:
+        return row["predictor"], row.get("sample"), row["target"], row["metric"]
+
+    found = {place(row): row for row in new}
     table = []
     for row in rows:
-        again = None
-        if row["predictor"] == predictor:
-            again = found.pop((row["sample"], row["target"], row["metric"]), None)
-        table.append(row if again is None else {**again, "floor": row["floor"]})
+        again = found.pop(place(row), None)
+        kept = {"floor": row["floor"]} if "floor" in row else {}
+        table.append(row if again is None else {**again, **kept})
     return table + list(found.values())
 
 

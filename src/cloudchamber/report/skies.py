@@ -123,11 +123,10 @@ class Found:
         """Signal cosmic rays for five sigma; None if not reached, or already by the smallest number."""
         return self.metrics.score(name, "signal", "signal_needed", world)
 
-    def isotropic(self, world: str, name: str) -> Values:
-        """Statistics (n,) of the isotropic skies of a sample, and of the predictor's ensemble."""
-        one = self.scored[world]
-        own = one.predictions[name].mean[one.truth[:, 0] == 0, 0].astype(np.float64)
-        return np.concatenate([own, self.ensembles.get(name, np.zeros(0))])
+    def isotropic(self, name: str) -> Values:
+        """Statistics (n,) of the isotropic skies of all samples, which are alike, and of the predictor's ensemble."""
+        own = [one.predictions[name].mean[one.truth[:, 0] == 0, 0].astype(np.float64) for one in self.scored.values()]
+        return np.concatenate([*own, self.ensembles.get(name, np.zeros(0))])
 
 
 def read_run(run: Path, config: SkyConfig, titles: Mapping[str, str]) -> Found:
@@ -317,7 +316,7 @@ def universe_summary(found: Found, order: Sequence[str]) -> Section:
     for world in order:
         ranked = plots.ranking(found.metrics, "signal", "median_sigma", world)
         ranked = [pair for pair in ranked if pair[0] in found.kinds]
-        beyond = [found.title(name) for name, score in ranked if score.value > counted_sigma(found, world, name)]
+        beyond = [found.title(name) for name, score in ranked if score.value > counted_sigma(found, name)]
         if beyond:
             lines.append(
                 f"{escape(found.worlds[world])}: the median sky is beyond what isotropic skies can count for"
@@ -336,9 +335,9 @@ def universe_summary(found: Found, order: Sequence[str]) -> Section:
     return Section("What came out", items(lines), (), table)
 
 
-def counted_sigma(found: Found, world: str, name: str) -> float:
+def counted_sigma(found: Found, name: str) -> float:
     """Significance of the smallest p-value that the isotropic skies of a predictor can count."""
-    return float(significance(1 / (1 + len(found.isotropic(world, name)))))
+    return float(significance(1 / (1 + len(found.isotropic(name)))))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -404,7 +403,7 @@ def sigma_rows(found: Found, world: str, name: str) -> list[MedianSignificance]:
     the fitted tail is found from predictions.h5."""
     one = found.scored[world]
     numbers, statistic = numbers_of(one.truth), one.predictions[name].mean[:, 0].astype(np.float64)
-    tail = fit_tail(found.isotropic(world, name))
+    tail = fit_tail(found.isotropic(name))
     rows = []
     for number in sorted(set(numbers[numbers > 0].tolist())):
         score = found.metrics.score(name, "signal", f"sigma_at_{number}", world)
@@ -438,7 +437,7 @@ def significance_section(found: Found) -> Section | None:
         for name in found.kinds:
             if name not in found.scored[world].predictions:
                 continue
-            isotropic = found.isotropic(world, name)
+            isotropic = found.isotropic(name)
             if len(isotropic) < LEAST_ISOTROPIC or not (rows := sigma_rows(found, world, name)):
                 continue
             lines.setdefault(title, {})[name] = rows
@@ -497,7 +496,7 @@ def tails_of(found: Found, world: str) -> dict[str, tuple[Values, Tail]]:
     tails = {}
     for name in found.kinds:
         if name in found.scored[world].predictions:
-            isotropic = found.isotropic(world, name)
+            isotropic = found.isotropic(name)
             if len(isotropic) >= LEAST_ISOTROPIC and np.isfinite(isotropic).all() and np.ptp(isotropic) > 0:
                 tails[name] = (isotropic, fit_tail(isotropic))
     return tails
@@ -685,7 +684,7 @@ def density_section(found: Found, densities: Mapping[str, float]) -> Section | N
     drawn = []
     world = next(iter(densities), "")
     known = found.scored[world].predictions if world else {}
-    counts = {len(found.isotropic(world, name)) for name in found.kinds if name in known}
+    counts = {len(found.isotropic(name)) for name in found.kinds if name in known}
     labels = {
         "median_sigma": ("significance of the median sky [σ]", 0.0),
         "found_5_sigma": ("fraction of skies beyond 5σ", None),
