@@ -9,38 +9,73 @@ ROOT = Path(__file__).parents[1]
 START, END = "<!-- results: made by docs/results_table.py -->", "<!-- end of results -->"
 COLUMNS = {
     "nuclear-shape": (
-        ("abs_beta2", "r2", "R² of abs(β2)"),
-        ("abs_beta2", "mae", "MAE of abs(β2)"),
-        ("abs_beta4", "r2", "R² of abs(β4)"),
-        ("beta2", "r2", "R² of signed β2"),
-        ("beta2", "sign_accuracy", "sign of β2 right"),
-    )
+        ("test", "abs_beta2", "r2", "R² of abs(β2)"),
+        ("test", "abs_beta2", "mae", "MAE of abs(β2)"),
+        ("test", "abs_beta4", "r2", "R² of abs(β4)"),
+        ("test", "beta2", "r2", "R² of signed β2"),
+        ("test", "beta2", "sign_accuracy", "sign of β2 right"),
+    ),
+    "cosmic-ray-sources": (
+        ("test", "signal", "auc", "AUC"),
+        ("helium", "signal", "signal_needed", "5σ: minimal, He"),
+        ("mixed", "signal", "signal_needed", "5σ: minimal, mixed"),
+        ("jf12-helium", "signal", "signal_needed", "5σ: JF12, He"),
+        ("jf12-mixed", "signal", "signal_needed", "5σ: JF12, mixed"),
+        ("test", "source", "angular_distance", "angle to the source [°]"),
+    ),
+    "cosmic-ray-universe": (
+        ("test", "signal", "auc", "AUC"),
+        ("sources-250", "signal", "median_sigma", "σ: 250 sources"),
+        ("density-1e-4", "signal", "median_sigma", "σ: 1e-4 / Mpc³"),
+        ("density-1e-3", "signal", "median_sigma", "σ: 1e-3 / Mpc³"),
+        ("density-1e-3", "signal", "auc", "AUC: 1e-3 / Mpc³"),
+        ("density-1e-2", "signal", "auc", "AUC: 1e-2 / Mpc³"),
+    ),
 }
-SMALLER_IS_BETTER = ("mae",)
+RECORDS = {
+    "nuclear-shape": "hold-out shapes",
+    "cosmic-ray-sources": "hold-out skies",
+    "cosmic-ray-universe": "hold-out skies",
+}
+SMALLER_IS_BETTER = ("mae", "signal_needed", "angular_distance")
+DIGITS = {"signal_needed": 1, "angular_distance": 1, "median_sigma": 1}
+
+
+def cell(row: dict | None) -> str:
+    """``0.982 ± 0.003``; a dash for what was not measured."""
+    if row is None or row["value"] is None:
+        return "–"
+    digits = DIGITS.get(row["metric"], 3)
+    error = "" if row["error"] is None else f" ± {row['error']:.{digits}f}"
+    return f"{row['value']:.{digits}f}{error}"
 
 
 def table(metrics: dict) -> str:
-    """The test sample's numbers of one study as a Markdown table; the best of each column in bold."""
+    """The numbers of one study as a Markdown table; the best of each column in bold."""
     columns = COLUMNS[metrics["study"]]
-    rows = {(r["predictor"], r["target"], r["metric"]): r for r in metrics["rows"] if r["sample"] == "test"}
+    rows = {(r["predictor"], r["sample"], r["target"], r["metric"]): r for r in metrics["rows"]}
     best = {}
-    for target, metric, _ in columns:
-        values = [rows[name, target, metric]["value"] for name in metrics["predictors"]]
-        best[target, metric] = min(values) if metric in SMALLER_IS_BETTER else max(values)
-    lines = ["| predictor | " + " | ".join(title for _, _, title in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for sample, target, metric, _ in columns:
+        known = [rows.get((name, sample, target, metric)) for name in metrics["predictors"]]
+        values = [row["value"] for row in known if row is not None and row["value"] is not None]
+        best[sample, target, metric] = (min if metric in SMALLER_IS_BETTER else max)(values, default=None)
+    titles = [title for *_, title in columns]
+    lines = ["| predictor | " + " | ".join(titles) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, card in metrics["predictors"].items():
         cells = []
-        for target, metric, _ in columns:
-            row = rows[name, target, metric]
-            text = f"{row['value']:.3f} ± {row['error']:.3f}"
-            cells.append(f"**{text}**" if row["value"] == best[target, metric] else text)
+        for sample, target, metric, _ in columns:
+            row = rows.get((name, sample, target, metric))
+            text = cell(row)
+            winner = row is not None and row["value"] is not None and row["value"] == best[sample, target, metric]
+            cells.append(f"**{text}**" if winner else text)
         lines.append(f"| {card['title']} | " + " | ".join(cells) + " |")
     wall = metrics["wall_s"]
+    test = next(row for row in rows.values() if row["sample"] == "test")
     lines += [
         "",
         (
             f"`{metrics['study']}`, preset `{metrics['preset']}`, seed {metrics['seed']}, "
-            f"{next(iter(rows.values()))['n']} hold-out shapes (errors: bootstrap over them), {metrics['hardware']}: "
+            f"{test['n']} {RECORDS[metrics['study']]} (errors: bootstrap over them), {metrics['hardware']}: "
             f"{wall['simulate'] / 60:.0f} min of simulation, {wall['train'] / 60:.0f} min of training. "
             f"Version {metrics['version']}, commit {metrics['commit']}, {metrics['date']}."
         ),
@@ -49,11 +84,14 @@ def table(metrics: dict) -> str:
 
 
 def filled(readme: str) -> str:
-    """The README with its table made anew."""
-    before, rest = readme.split(START)
-    after = rest.split(END)[1]
-    tables = [table(json.loads(path.read_text())) for path in sorted((ROOT / "results").glob("*.json"))]
-    return before + START + "\n" + "\n\n".join(tables) + "\n" + END + after
+    """The README with its tables made anew: one pair of marks a study, named after it."""
+    for path in sorted((ROOT / "results").glob("*.json")):
+        metrics = json.loads(path.read_text())
+        start = START.replace("results:", f"{metrics['study']}:")
+        before, rest = readme.split(start)
+        after = rest.split(END, 1)[1]
+        readme = before + start + "\n" + table(metrics) + "\n" + END + after
+    return readme
 
 
 if __name__ == "__main__":
