@@ -55,7 +55,9 @@ def maps():
 def graph(aggregation="mean", seed=2):
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        return DynamicGraph(neighbours=5, widths=(6, 8), dynamic=(False, True), aggregation=aggregation).eval()
+        network = DynamicGraph(neighbours=5, widths=(6, 8), dynamic=(False, True), aggregation=aggregation)
+        network.logit[2].bias.fill_(0.1)  # logits of both signs, as in a trained one
+        return network.eval()
 
 
 def conserved(found):
@@ -77,13 +79,36 @@ def test_relevance_of_pixels_is_conserved_layer_by_layer(maps, pooling, activati
     conserved(found)
 
 
+@pytest.mark.parametrize("output", [0, 1])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("aggregation", ["mean", "mean and max"])
-def test_relevance_of_cosmic_rays_is_conserved_layer_by_layer(aggregation, rule):
+def test_relevance_of_cosmic_rays_is_conserved_layer_by_layer(aggregation, rule, output):
     network, rays = graph(aggregation), torch.from_numpy(cosmic_rays())
-    found = relevance_of_cosmic_rays(network, rays, 0, rule, batch=2)
-    np.testing.assert_allclose(found.output, network(rays)[:, 0].detach(), rtol=1e-4, atol=1e-4)
+    found = relevance_of_cosmic_rays(network, rays, output, rule, batch=2)
+    np.testing.assert_allclose(found.output, network(rays)[:, output].detach(), rtol=1e-4, atol=1e-4)
+    assert [layer.name for layer in found.layers][:3] == ["sky", "dense 0", "nodes 2"]
     conserved(found)
+
+
+def test_z_plus_sees_what_speaks_for_signal_where_all_logits_are_negative():
+    """As in skies of weak sources, where no cosmic ray is more likely signal than not."""
+    network, rays = graph(), torch.from_numpy(cosmic_rays())
+    with torch.no_grad():
+        network.logit[2].bias.fill_(-5.0)
+        assert network.scores(rays)[1].max() < 0
+    found = relevance_of_cosmic_rays(network, rays, 0, "z_plus")
+    assert found.values.any(axis=1).all()
+
+
+def test_relevance_for_the_fraction_is_the_probability_of_each_cosmic_ray():
+    network, rays = graph(), torch.from_numpy(cosmic_rays()).double()
+    found = relevance_of_cosmic_rays(network, rays, 1, epsilon=0)
+    with torch.no_grad():
+        double = network.double()
+        probability = torch.sigmoid(double.scores(rays)[1]).numpy()
+        share = double.fraction.weight.item() * 20 * probability / rays.shape[1]
+        np.testing.assert_allclose(found.values, share, **TOLERANCE)
+        np.testing.assert_allclose(found.layers[0].absorbed, double.fraction.bias.item(), rtol=1e-9)
 
 
 def without_biases(network):
@@ -234,22 +259,14 @@ def test_epsilon_rule_on_a_graph_is_gradient_times_input(aggregation):
         edges = edges.relu()
         parts = [edges.mean(dim=2)] + ([edges.amax(dim=2)] if "max" in aggregation else [])
         features = (conv.outward(torch.cat(parts, dim=-1)) + network.shortcuts[number](features)).relu()
-    weight = network.logit(features)[..., 0].sigmoid().detach().requires_grad_()
-    total = weight.sum(dim=1, keepdim=True).detach() + 1e-6
-    peaks = network.peak(features)
-    softmax = peaks.softmax(dim=1).detach()
-    entropy = (peaks.logsumexp(dim=1) - (softmax * peaks).sum(dim=1)).detach()
-    logarithm = total.log() * (weight.sum(dim=1, keepdim=True) + 1e-6) / total  # linear in the weights, right value
-    attended = ((weight.detach() / total)[..., None] * features).sum(dim=1)
-    sky = torch.cat([features.mean(dim=1), attended, (softmax * peaks).sum(dim=1) + entropy, logarithm], dim=-1)
-    value = network.dense(sky)[:, 0]
+    value = network.evidence(nn.functional.softplus(network.logit(features)).sum(dim=1))[:, 0]
     np.testing.assert_allclose(found.output, value.detach(), rtol=1e-9)
-    leaves = [start, weight, *(pair for _, pair in inputs)]
-    of_start, of_weight, *of_pairs = (
+    leaves = [start, *(pair for _, pair in inputs)]
+    of_start, *of_pairs = (
         gradient * leaf.detach()
         for gradient, leaf in zip(torch.autograd.grad(value.sum(), leaves), leaves, strict=True)
     )
-    expected = (of_start[..., 0] + of_weight).detach().numpy()
+    expected = of_start[..., 0].detach().numpy()
     for (index, _), relevance in zip(inputs, of_pairs, strict=True):
         half = relevance.sum(dim=-1).numpy() / 2
         for s, i, k in np.ndindex(half.shape):

@@ -21,6 +21,7 @@ from cloudchamber.learning.source_search import (
     COSMIC_RAY_WEIGHT,
     DIRECTION_WEIGHT,
     FRACTION_WEIGHT,
+    STEEPEST,
     Skies,
     detection_loss,
 )
@@ -58,7 +59,7 @@ def deepsphere() -> nn.Module:
 
 
 def graph() -> nn.Module:
-    return DynamicGraph(outputs=2, neighbours=8, widths=(16, 16), dynamic=(False, True))
+    return DynamicGraph(neighbours=8, widths=(16, 16), dynamic=(False, True))
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Look]] = {
@@ -109,8 +110,14 @@ def slow_loss(sky: np.ndarray, each: np.ndarray | None, targets: np.ndarray, sig
         probability = 1 / (1 + math.exp(-log_odds))
         return -(truth * math.log(probability) + (1 - truth) * math.log(1 - probability))
 
+    def exponential(log_odds: float, truth: float) -> float:
+        wrong = -log_odds / 2 if truth else log_odds / 2
+        if wrong < STEEPEST:
+            return math.exp(wrong)
+        return math.exp(STEEPEST) * (1 + wrong - STEEPEST)  # the tangent there
+
     skies = len(sky)
-    loss = sum(entropy(sky[i, 0], targets[i, 0]) for i in range(skies)) / skies
+    loss = sum(exponential(sky[i, 0], targets[i, 0]) for i in range(skies)) / skies
     loss += FRACTION_WEIGHT * sum((sky[i, 1] - targets[i, 1] / FRACTION_SCALE) ** 2 for i in range(skies)) / skies
     away = []
     for i in range(skies):
@@ -136,11 +143,38 @@ def test_loss_is_what_the_docstring_says(kinds: tuple[int, ...], with_each: bool
     source /= np.linalg.norm(source, axis=1, keepdims=True)
     targets = np.concatenate([there, there * rng.uniform(0, 0.3, (skies, 1)), there * source], axis=1)
     sky, each = rng.normal(size=(skies, 5)), rng.normal(size=(skies, 7))
+    sky[:, 0] = np.resize([9.0, -9.0, 3.0, 1.0, -3.0], skies)  # beyond the straight line's start, and before it
     signal = (rng.random((skies, 7)) < 0.3) * there
     found = detection_loss(
         torch.from_numpy(sky), torch.from_numpy(each) if with_each else None, *map(torch.from_numpy, (targets, signal))
     )
     assert found.item() == pytest.approx(slow_loss(sky, each if with_each else None, targets, signal), rel=1e-12)
+
+
+def test_log_odds_are_taught_at_every_strength() -> None:
+    """What a sky teaches fades as exp(-f/2) on the right side; on the wrong side it grows up to STEEPEST."""
+    log_odds = torch.tensor([-30.0, -2.1 * STEEPEST, 0.0, 15.0, 30.0], dtype=torch.float64)
+    sky = torch.zeros(5, 5, dtype=torch.float64)
+    sky[:, 0] = log_odds
+    sky.requires_grad_()
+    there = torch.tensor([1.0, 0, 0, 0, 0], dtype=torch.float64).repeat(5, 1)  # every sky holds a source
+    detection_loss(sky, None, there, torch.zeros(5, 4)).backward()
+    assert sky.grad is not None
+    expected = [-math.exp(min(-f / 2, STEEPEST)) / 2 / 5 for f in log_odds.tolist()]
+    np.testing.assert_allclose(sky.grad[:, 0].numpy(), expected, rtol=1e-12)
+
+
+def test_loss_is_smallest_at_the_log_odds() -> None:
+    """Of 30 skies alike 24 hold a source: the best answer is ln(24 / 6), as for the cross entropy."""
+    truth = torch.zeros(30, 5, dtype=torch.float64)
+    truth[:24, 0] = 1
+    sky = torch.zeros(30, 5, dtype=torch.float64)
+    sky[:, 0] = math.log(4)
+    sky.requires_grad_()
+    detection_loss(sky, None, truth, torch.zeros(30, 4)).backward()
+    assert sky.grad is not None
+    assert sky.grad[:, 0].sum().item() == pytest.approx(0, abs=1e-15)
+    assert sky.grad[0, 0].item() != 0
 
 
 def test_loss_of_skies_without_a_source_moves_no_direction() -> None:

@@ -1,5 +1,7 @@
 """The network on cosmic rays: what rotations, orders and numbers of cosmic rays do to it; compiled against plain."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -89,10 +91,69 @@ def test_gradient_with_respect_to_the_cosmic_rays() -> None:
     assert (slope[..., 3].abs().sum(dim=1) > 0).all()
 
 
+def test_head_is_the_sums_of_the_docstring() -> None:
+    given, model = skies(2, 80, 9), network().double()
+    with torch.no_grad():
+        out, logits = model.scores(given.double())
+    a, b, slope, start = (
+        value.item() for layer in (model.evidence, model.fraction) for value in (layer.weight, layer.bias)
+    )
+    for sky in range(2):
+        ratios = [math.exp(logit) for logit in logits[sky].tolist()]
+        probabilities = [ratio / (1 + ratio) for ratio in ratios]
+        place = given[sky, :, :3].double().numpy().T @ probabilities / (sum(probabilities) + 1e-6)
+        assert out[sky, 0].item() == pytest.approx(a * sum(math.log1p(ratio) for ratio in ratios) + b, rel=1e-12)
+        assert out[sky, 1].item() == pytest.approx(slope * 20 * sum(probabilities) / 80 + start, rel=1e-12)
+        np.testing.assert_allclose(out[sky, 2:].numpy(), place, rtol=1e-6)  # directions in single precision
+        assert np.linalg.norm(place) < 1
+
+
+@pytest.mark.parametrize("evidence", [1.0, 10.0, 100.0])
+def test_log_odds_grow_with_the_evidence_and_do_not_flatten(evidence: float) -> None:
+    """Logits far above zero: one more on each adds the slope for each cosmic ray, however much there is already."""
+    given, model = skies(2, 100, 10), network().double()
+    with torch.no_grad():
+        model.logit[2].bias += 10 + evidence
+        before, logits = model.scores(given.double())
+        model.logit[2].bias += 1
+        after = model(given.double())
+        assert logits.min() > 5
+        growth = model.evidence.weight.item() * 100
+        # softplus(l + 1) - softplus(l) = 1 within exp(-l)
+        np.testing.assert_allclose((after - before)[:, 0].numpy(), growth, rtol=math.exp(-5))
+
+
+def test_twice_the_evidence_is_twice_the_log_odds() -> None:
+    """A cluster and its mirror image: the network sees distances, so that both give the same, and together the sum."""
+    model = DynamicGraph(neighbours=6, widths=(16, 16), dynamic=(False, True)).double().eval()
+    cluster = skies(1, 40, 11).double()
+    cluster[..., :3] = torch.tensor([0.0, 0.0, 1.0]) + 0.1 * cluster[..., :3]
+    mirrored = cluster * torch.tensor([1.0, 1.0, -1.0, 1.0])
+    with torch.no_grad():
+        model.evidence.bias.zero_()
+        one, two = model(cluster)[0], model(torch.cat([cluster, mirrored], dim=1))[0]
+    assert two[0].item() == pytest.approx(2 * one[0].item(), rel=1e-6)  # directions in single precision
+
+
+def test_every_output_teaches_what_it_should() -> None:
+    """Gradients reach all parameters; those before the head from each of log-odds, fraction, direction and logits."""
+    given = skies(2, 60, 12)
+    for place, own in enumerate(("evidence", "fraction", "direction", "logits")):
+        model = network()
+        out, logits = model.scores(given)
+        weights = torch.arange(1.0, 121.0).reshape(2, 60)
+        asked = (logits * weights).sum() if own == "logits" else out[:, place].sum()
+        asked.backward()
+        for name, parameter in model.named_parameters():
+            head = name.split(".")[0]
+            reached = parameter.grad is not None and bool(parameter.grad.any())
+            assert reached == (head == own or head not in ("evidence", "fraction")), (own, name)
+
+
 def test_it_learns_a_source() -> None:
     """Half of the cosmic rays of a signal sky within 10 degrees: thirty steps must find that."""
-    torch.manual_seed(8)
-    model = DynamicGraph(outputs=1, neighbours=8, widths=(8, 8), dynamic=(False, True))
+    torch.manual_seed(9)
+    model = DynamicGraph(neighbours=8, widths=(16, 16), dynamic=(False, True))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     truth = (torch.arange(32) % 2).float()
     losses = []

@@ -9,7 +9,12 @@ Bach et al., doi:10.1371/journal.pone.0130140; the rules for linear layers are i
 * Average pooling and means share in proportion to contributions, a maximum gives all to the winner, a variance shares
   by the squared distance from the mean.
 * Weights that a network computes and multiplies features with (sigmoid, softmax) are constants: the features take all.
-  A logarithm of a sum of exponentials is the softmax mean plus the entropy of the softmax; the entropy is a bias.
+  The evidence ln(1 + exp(l)) of a cosmic ray is sigma l plus the entropy of sigma = 1 / (1 + exp(-l)), a bias; summed
+  over cosmic rays it is one linear layer with the one that makes the logits l. (With the logits as a layer in between
+  z+ sees logits above 0 only, and with evidence handed to them unchanged what makes a negative logit larger speaks
+  against signal. Measured once by epsilon, gamma, z+ in 8 skies with 40 and 8 with 15 of 1000 cosmic rays from a
+  source, mean AUC of a sky: 0.990, 0.992, 0.992 and 0.971, 0.972, 0.968; with a layer of logits 0.990, 0.992, 0.993 and
+  0.971, 0.972, 0.684; handed on unchanged 0.935, 0.977, 0.992 and 0.267, 0.284, 0.968.)
 * What belongs to a pair of cosmic rays (geometry of an edge, distance in learned coordinates) rests with the two, half
   each; the sum of signal probabilities rests with each cosmic ray in proportion. Graphs are held fixed.
 
@@ -340,33 +345,30 @@ def _edge_layer(
     return torch.relu(walk.linear(f"nodes {number + 1}", joined, inputs, conv.outward.bias + shortcut.bias))
 
 
-def _sky_features(walk: Walk, network: DynamicGraph, features: Tensor, rest: Tensor) -> Tensor:
-    """What the dense layers read, (sample, 3 feature + 1), from features (sample, node, feature)."""
-    weight = torch.sigmoid(network.logit(features))
-    small = torch.full((1,), 1e-6, dtype=torch.float64)  # the network's own, against a sky without signal
-    total = weight.sum(dim=1)
-    attended = WeightedSum(weight / (total[:, None] + small), 1)
-    peaks = network.peak(features)
-    softmax = peaks.softmax(dim=1)
-    highest = torch.logsumexp(peaks, dim=1)
-    entropy = highest - (softmax * peaks).sum(dim=1)
-    width = features.shape[2]
+def _sky_outputs(walk: Walk, network: DynamicGraph, features: Tensor, rest: Tensor) -> Tensor:
+    """Log-odds and fraction (sample, 2) from features (sample, node, feature)."""
+    last = network.logit[-1]
+    if not isinstance(last, nn.Linear):
+        raise _refuse(last)
+    hidden = _dense(walk, network.logit[:-1], features)
+    logits = last(hidden)
+    weight = torch.sigmoid(logits)
+    evidence = nn.functional.softplus(logits).sum(dim=1)
+    terms = WeightedSum((weight * last.weight).flatten(1)[..., None], 1)
+    flat = hidden.flatten(1)[..., None]
+    entropy = evidence - terms.total(flat)  # with what the bias of the logits gives
+    log_odds, fraction = Dense(network.evidence.weight), WeightedSum(network.fraction.weight * 20 / logits.shape[1], 1)
 
     def back(relevance: Tensor) -> Shared:
-        one, two, three, four = torch.split(relevance, [width, width, width, 1], dim=1)
-        shared = [
-            mean(features, 1, one, walk.how),
-            share(attended, features, None, two, walk.how),
-        ]
-        peak = share(WeightedSum(softmax, 1), peaks, entropy, three, walk.how)
-        shared.append(share(Dense(network.peak.weight), features, network.peak.bias, peak.relevance, walk.how))
-        signal = share(WeightedSum(torch.ones(1).double(), 1), weight, small, four, walk.how)
+        whole = share(log_odds, evidence, network.evidence.bias, relevance[:, :1], walk.how)
+        parts = share(terms, flat, entropy, whole.relevance, walk.how)
+        signal = share(fraction, weight, network.fraction.bias, relevance[:, 1:], walk.how)
         rest.add_(signal.relevance[..., 0])
-        absorbed = sum((part.absorbed for part in (*shared, signal)), peak.absorbed)
-        return Shared(shared[0].relevance + shared[1].relevance + shared[2].relevance, absorbed)
+        return Shared(parts.relevance.reshape_as(hidden), whole.absorbed + parts.absorbed + signal.absorbed)
 
     walk.steps.append(("sky", back))
-    return torch.cat([features.mean(dim=1), attended.total(features), highest, torch.log(total + small)], dim=-1)
+    outputs = [log_odds.total(evidence) + network.evidence.bias, fraction.total(weight) + network.fraction.bias]
+    return torch.cat(outputs, dim=1)
 
 
 def relevance_of_cosmic_rays(
@@ -379,7 +381,7 @@ def relevance_of_cosmic_rays(
     *,
     batch: int = 4,
 ) -> Relevance:
-    """The relevance of every cosmic ray: of its own energy, its edges, and its part of the sum of probabilities.
+    """The relevance of every cosmic ray: of its energy and edges for the log-odds, of its probability for the fraction.
 
     Args:
         network: stays as it is.
@@ -409,7 +411,7 @@ def relevance_of_cosmic_rays(
             features = torch.log(energies / 40)[..., None]
             for number in range(len(own.convolutions)):
                 features = _edge_layer(walk, number, own, features, sky, rest)
-            found = _dense(walk, own.dense, _sky_features(walk, own, features, rest))
+            found = _sky_outputs(walk, own, features, rest)
             value = _column(found, network, piece, output)
             relevance, layers = walk.back(_start(found, output), rest)
             parts.append(Relevance((relevance[..., 0] + rest).numpy(), value.numpy(), layers))
