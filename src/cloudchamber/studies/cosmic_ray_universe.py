@@ -98,7 +98,7 @@ QUICK = CosmicRayUniverseConfig(
     batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRayUniverseConfig(
-    skies=6_000,
+    skies=4_000,
     probe_skies=600,
     widths=(8, 16, 16, 32, 32, 64),
     neighbours=8,
