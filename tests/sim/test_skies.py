@@ -94,6 +94,7 @@ def test_refusals(tmp_path: Path) -> None:
     assert "between 0 and 1" in error_of("-o", new, "--signal-fraction", 5.5)
     assert "need at least 1" in error_of("-o", new, "-n", 0)
     assert "do not fit in memory" in error_of("-o", new, "-n", 10_000_000)
+    assert "0 contributing sources: need a number above 0" in error_of("-o", new, "--sources", 0)
     assert "random seed -1" in error_of("-o", new, "--random-seed", -1)
     assert not new.exists()
 

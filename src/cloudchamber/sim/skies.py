@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import secrets
 import time
 from pathlib import Path
@@ -92,6 +93,8 @@ def skies(
     fraction = signal_fraction if signal_fraction is not None else (0.055 if sources is None else 1.0)
     if not 0 <= fraction <= 1:
         raise BadInput(f"signal fraction {fraction}: need a number between 0 and 1", status=2)
+    if sources is not None and not 0 < sources < math.inf:
+        raise BadInput(f"{sources:g} contributing sources: need a number above 0", status=2)
     if random_seed is not None and random_seed < 0:
         raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
     seed = secrets.randbits(62) if random_seed is None else random_seed
