@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
+from cloudchamber.cli import short
 
 MUON = str(Path(__file__).parents[1] / "docs" / "examples" / "muon_lifetime.py")
 COMMAND = [sys.executable, "-m", "cloudchamber.cli"]
@@ -63,6 +66,12 @@ def test_importing_the_package_imports_no_torch() -> None:
         assert done.returncode == 0, f"{module} imports {done.stderr}"
 
 
+def test_numbers_are_as_long_as_they_are_known() -> None:
+    given = [(0.4966, 0.5012), (2.19703, 0.00123), (1234.5, 250.0), (0.42487, None), (0.5, 0.0), (math.nan, 1.0)]
+    said = ["0.50±0.50", "2.1970±0.0012", "1234±250", "0.4249", "0.5000", ""]
+    assert [short(mean, std) for mean, std in given] == said
+
+
 def test_list_describe_doctor() -> None:
     listed = cloudchamber("list")
     assert listed.returncode == 0
@@ -71,6 +80,8 @@ def test_list_describe_doctor() -> None:
     assert card.returncode == 0
     for word in ("1906.06429", "se_resnet_size", "beta2_points", "nuclear_shape.py"):
         assert word in card.stdout
+    lines = [line for line in card.stdout.splitlines() if not line.startswith("The study is the file")]
+    assert max(map(len, lines)) <= 120
     health = cloudchamber("doctor")
     assert health.returncode == 0
     assert "extra root" in health.stdout

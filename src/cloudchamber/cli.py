@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cloudchamber.schema import Config
     from cloudchamber.study import Row, Study
 
+PIPE_WIDTH = 120
+
 UsageError: Any = typer.BadParameter.__base__  # typer brings its own click and does not export this name
 
 app = typer.Typer(
@@ -91,10 +93,13 @@ def watched(what: str) -> Iterator[Progress | None]:
 
 
 def console() -> Console:
-    """Standard output as a rich console."""
+    """Standard output as a rich console; into a pipe it is PIPE_WIDTH wide."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    return Console(
+        highlight=False, soft_wrap=not terminal, width=None if terminal or "COLUMNS" in os.environ else PIPE_WIDTH
+    )
 
 
 @app.callback(invoke_without_command=True)
@@ -163,6 +168,7 @@ def describe(study: StudyName) -> None:
 
     found = load_study(study)
     out = console()
+    out.soft_wrap = False  # long lines are wrapped at words, in a pipe too
     out.print(f"[bold]{found.name}[/bold]: {found.title}\n\n{found.question}\nReference: {found.reference}\n")
     preset = next(iter(found.presets))
     out.print("[bold]Data[/bold] (one record a " + next(iter(found.schema.values())).axes.split()[0] + ")")
@@ -180,7 +186,7 @@ def describe(study: StudyName) -> None:
     for key, field in type(found.preset(preset)).model_fields.items():
         values = ", ".join(str(getattr(config, key)) for config in found.presets.values())
         out.print(f"  {key} = {values}: {field.description or ''}", markup=False)
-    out.print(f"\nThe study is the file {inspect.getsourcefile(found.simulate)}", markup=False)
+    out.print(f"\nThe study is the file {inspect.getsourcefile(found.simulate)}", markup=False, soft_wrap=True)
     if found.citation:
         out.print(f"Cite: {found.citation}", markup=False)
 
@@ -301,6 +307,16 @@ def value_and_error(row: Row | None) -> str:
     return f"{row['value']:.3f}" + (f" ± {row['error']:.3f}" if known else "")
 
 
+def short(mean: float, std: float | None) -> str:
+    """``0.50±0.51``: both to two digits of the standard deviation; ``0.4249`` without one; empty if not a number."""
+    if math.isnan(mean):
+        return ""
+    if std is None or not 0 < std < math.inf:
+        return f"{mean:.4f}"
+    digits = max(1 - math.floor(math.log10(std)), 0)
+    return f"{mean:.{digits}f}±{std:.{digits}f}"
+
+
 def print_metrics(runs: list[Path]) -> None:
     """A table a metric of the test sample: predictors down, targets across, and the runs if there are several."""
     from rich.table import Column, Table
@@ -391,10 +407,10 @@ def evaluate(
         )
     names = result["target_names"]
     if result["p_values"]:
-        columns = [f"record {number}" for number in range(min(len(outside), 20))]
-        table = Table("p-value (1000 null records)", *columns, box=None, pad_edge=False)
-        for name, values in result["p_values"].items():
-            table.add_row(name, *(f"{value:.3g}" for value in values[:20]))
+        print("p-values (1000 null records)")
+        table = Table("record", *result["p_values"], box=None, pad_edge=False)
+        for record in range(min(len(outside), 20)):
+            table.add_row(str(record), *(f"{values[record]:.3g}" for values in result["p_values"].values()))
         console().print(table)
     if result["rows"]:
         table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
@@ -405,10 +421,7 @@ def evaluate(
         for record in range(min(len(outside), 20)):
             for name, prediction in result["predictions"].items():
                 stds = prediction.std[record] if prediction.std is not None else [None] * len(names)
-                cells = [
-                    ("" if math.isnan(m) else f"{m:.4f}") + (f" ± {s:.4f}" if s is not None else "")
-                    for m, s in zip(prediction.mean[record], stds, strict=True)
-                ]
+                cells = [short(m, s) for m, s in zip(prediction.mean[record], stds, strict=True)]
                 table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
     console().print(table)
     if output is not None:
