@@ -23,6 +23,7 @@ from cloudchamber.report.skies import (
     read_run,
     significance_section,
     source_sections,
+    uniformity_section,
     universe_sections,
 )
 from cloudchamber.schema import BadInput
@@ -183,7 +184,7 @@ def test_published_numbers_stand_as_published(found_sections) -> None:
 
 def test_significance_says_what_is_extrapolated(found_sections) -> None:
     text = by_title(found_sections)["How few signal cosmic rays are enough?"].text
-    assert "With 120 isotropic skies" in text  # of a world
+    assert "With 480 isotropic skies" in text  # of the test split and three worlds
     assert "every number for 5σ in this run is extrapolated" in text
 
 
@@ -194,13 +195,28 @@ def test_ensemble_extends_the_measurement(sources) -> None:
     ensembles.extend(sources / "null" / "deepsphere", "key", 4000, 2000, 1, statistic)
     try:
         found = read_run(sources, FakeConfig(), WORLDS)
-        assert len(found.isotropic("helium", "deepsphere")) == 4120
-        assert len(found.isotropic("helium", "graph")) == 120
+        assert len(found.isotropic("deepsphere")) == 4480
+        assert len(found.isotropic("graph")) == 480
         text = significance_section(read_run(sources, FakeConfig(), WORLDS)).text
         assert "DeepSphere in 4\u2009000 further isotropic skies" in text
     finally:
         for path in (sources / "null" / "deepsphere").glob("*"):
             path.unlink()
+
+
+def test_p_values_of_skies_that_differ_from_the_rest_are_not_uniform(sources) -> None:
+    """The test split's skies are counted in those of the other samples: a sample unlike the others shows."""
+    found = read_run(sources, FakeConfig(), WORLDS)
+    good = uniformity_section(found)
+    assert good is not None
+    assert "Not uniform at 1 %: none" in good.text
+    one = found.scored["test"]
+    mean = one.predictions["graph"].mean.copy()
+    mean[:, 0] += 1
+    shifted = {**one.predictions, "graph": replace(one.predictions["graph"], mean=mean)}
+    bad = uniformity_section(replace(found, scored={**found.scored, "test": replace(one, predictions=shifted)}))
+    assert bad is not None
+    assert "Not uniform at 1 %: graph network" in bad.text
 
 
 def test_words_follow_the_numbers(sources, found_sections) -> None:

@@ -149,7 +149,7 @@ def test_uniform_p_values_stay_in_the_band() -> None:
     rng = np.random.default_rng(3)
     isotropic = rng.normal(size=5000)
     p = {name: p_value(rng.normal(shift, 1, 1000), isotropic) for name, shift in (("scan", 0.0), ("net", 0.5))}
-    drawing = sky.uniformity_figure(p, 5000, TITLES, KINDS)
+    drawing = sky.uniformity_figure(p, dict.fromkeys(p, 5000), TITLES, KINDS)
     axes = drawing.axes[0]
     band = 1.3581 * np.sqrt(1 / 1000 + 1 / 5000)  # Kolmogorov's 95 %
     inside = [bool(np.abs(np.asarray(line.get_ydata())).max() < band) for line in axes.lines[:2]]

@@ -63,14 +63,14 @@ def test_a_lower_highest_density_is_not_an_error_but_one_density() -> None:
 
 
 def test_skies_do_not_depend_on_their_chunk_mates() -> None:
-    """The number of skies in a chunk changes nothing of the first ones' signal."""
-    one, two = records(TINY, 2), records(TINY, 2)
-    for name, values in one.items():
-        np.testing.assert_array_equal(values, two[name])
+    """The number of skies in a chunk changes nothing of the first ones."""
+    few, many = records(TINY, 2), records(TINY, 6)
+    for name, values in few.items():
+        np.testing.assert_array_equal(values, many[name][:2])
 
 
 def test_the_dense_universe_is_nearly_isotropic_and_the_thin_one_is_not() -> None:
-    """Part of pairs within 5 degrees over that of isotropy: falls with density; energies are no giveaway."""
+    """Part of pairs within 5 degrees over that of isotropy: falls with density."""
     from cloudchamber.arrival_directions import pair_counts
 
     excess = []

@@ -21,7 +21,7 @@ from scipy.stats import norm
 from cloudchamber.data import ensembles
 from cloudchamber.metrics.directions import angular_distance
 from cloudchamber.metrics.regression import Measured, bootstrap
-from cloudchamber.metrics.searches import LEAST_ISOTROPIC, numbers_of
+from cloudchamber.metrics.searches import FIVE_SIGMA, LEAST_ISOTROPIC, numbers_of
 from cloudchamber.metrics.significance import (
     ENOUGH,
     Crossing,
@@ -247,7 +247,8 @@ def items(lines: Sequence[str]) -> str:
 
 def source_summary(found: Found) -> Section:
     """Who needs how many signal cosmic rays."""
-    lines = [*auc_lines(found), *(line for world in found.worlds if (line := needed_line(found, world)))]
+    needs = [line for world in found.worlds if (line := needed_line(found, world))]
+    lines = [*auc_lines(found), *needs, *(extrapolated_lines(found) if needs else [])]
     table = plots.comparison_table(
         *with_worlds(found, list(found.worlds), "signal_needed", "for 5σ"),
         "AUC: chance that a sky with signal has a larger test statistic than an isotropic one (test split, with the"
@@ -257,6 +258,15 @@ def source_summary(found: Found) -> Section:
     )
     missing = "" if lines else "There are too few isotropic skies in this run for any statement on significance."
     return Section("What came out", items(lines) or missing, (), table)
+
+
+def extrapolated_lines(found: Found) -> list[str]:
+    """Whose numbers for five sigma are not measured: at most one line."""
+    far = [found.title(name) for name in found.kinds if measured_sigma(len(found.isotropic(name))) < FIVE_SIGMA]
+    if not far:
+        return []
+    whose = "all predictors" if len(far) == len(found.kinds) else ", ".join(far)
+    return [f"Extrapolated with a fitted tail, not counted: the numbers for 5σ of {whose}."]
 
 
 def with_worlds(found: Found, worlds: Sequence[str], metric: str, heading: str) -> tuple[Metrics, list[plots.Column]]:
@@ -316,7 +326,9 @@ def universe_summary(found: Found, order: Sequence[str]) -> Section:
     for world in order:
         ranked = plots.ranking(found.metrics, "signal", "median_sigma", world)
         ranked = [pair for pair in ranked if pair[0] in found.kinds]
-        beyond = [found.title(name) for name, score in ranked if score.value > counted_sigma(found, name)]
+        beyond = [
+            found.title(name) for name, score in ranked if score.value > measured_sigma(len(found.isotropic(name)))
+        ]
         if beyond:
             lines.append(
                 f"{escape(found.worlds[world])}: the median sky is beyond what isotropic skies can count for"
@@ -335,9 +347,10 @@ def universe_summary(found: Found, order: Sequence[str]) -> Section:
     return Section("What came out", items(lines), (), table)
 
 
-def counted_sigma(found: Found, name: str) -> float:
-    """Significance of the smallest p-value that the isotropic skies of a predictor can count."""
-    return float(significance(1 / (1 + len(found.isotropic(name)))))
+def measured_sigma(isotropic: int) -> float:
+    """Significance up to which so many isotropic skies count p-values: ENOUGH of them reach it. Beyond it, p-values come
+    from the fitted tail."""
+    return float(significance(ENOUGH / (1 + isotropic)))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -463,7 +476,7 @@ def significance_section(found: Found) -> Section | None:
     )
     if extended:
         text += f" Counted in larger ensembles: {'; '.join(extended)}."
-    if reach < 5:
+    if measured_sigma(most) < FIVE_SIGMA:
         text += " So every number for 5σ in this run is extrapolated: read it with the checks of the tails below."
     drawn = [
         picture(
@@ -545,26 +558,30 @@ def tail_section(found: Found, world: str) -> Section | None:
 
 def uniformity_section(found: Found) -> Section | None:
     """Are p-values of isotropic skies uniform?"""
+    if TEST not in found.scored:
+        return None
     p: dict[str, Values] = {}
-    counted = 0
+    counted = {}
     for name in found.kinds:
-        parts = [
-            one.predictions[name].mean[one.truth[:, 0] == 0, 0].astype(np.float64)
-            for one in found.scored.values()
+        statistics = {
+            sample: one.predictions[name].mean[one.truth[:, 0] == 0, 0].astype(np.float64)
+            for sample, one in found.scored.items()
             if name in one.predictions
-        ]
-        values = np.concatenate(parts) if parts else np.zeros(0)
-        if len(values) >= 2 * ENOUGH and np.isfinite(values).all() and np.ptp(values) > 0:
-            counted = len(values[1::2])
-            p[name] = p_value(values[::2], values[1::2])
+        }
+        tested = statistics.pop(TEST, np.zeros(0))
+        isotropic = np.concatenate([*statistics.values(), found.ensembles.get(name, np.zeros(0))])
+        values = np.concatenate([tested, isotropic])
+        if min(len(tested), len(isotropic)) >= ENOUGH and np.isfinite(values).all() and np.ptp(values) > 0:
+            p[name], counted[name] = p_value(tested, isotropic), len(isotropic)
     if not p:
         return None
-    tests = {name: uniformity(values, counted) for name, values in p.items()}
+    tests = {name: uniformity(values, counted[name]) for name, values in p.items()}
     low = [f"{found.title(name)} (P = {one.p:.2g})" for name, one in tests.items() if one.p < 0.01]
     text = (
-        "A p-value is one only if it is uniform on isotropic skies. The isotropic skies of all samples of this run, on"
-        f" which nothing was trained, are split in two: {whole(counted)} are counted in, the p-values of the other half"
-        " are tested for uniformity (Kolmogorov and Smirnov)."
+        "A p-value is one only if it is uniform on isotropic skies. Tested are those of the test split, on which"
+        f" nothing was trained ({whole(max(len(values) for values in p.values()))}); counted is in the isotropic skies of all"
+        f" other samples, simulated by themselves ({whole(min(counted.values()))} or more). So skies of different"
+        " samples are alike, or their p-values are not uniform (Kolmogorov and Smirnov)."
         f" Not uniform at 1 %: {', '.join(low) or 'none'}; {len(tests)} predictors were tested."
         " Statistics that are counts have ties, which make their p-values larger than uniform ones, never smaller."
     )
@@ -640,8 +657,9 @@ def robustness_section(found: Found) -> Section | None:
             tuple(header),
             tuple(rows),
             f"Significance of the median sky with {number} signal cosmic rays of 1000, and the number for five sigma (a"
-            " dash: not reached or already by the smallest number), in the JF12 field and in others. Errors: bootstrap"
-            " over skies.",
+            " dash: not reached or already by the smallest number), in the JF12 field and in others. What lies beyond the"
+            " isotropic skies is extrapolated with the fitted tails. Errors: bootstrap over skies; isotropic skies are"
+            " the same in all fields, so that errors of a difference are rather too large.",
         ),
     )
 

@@ -369,14 +369,14 @@ def _percent(p: float) -> str:
 
 @house_style()
 def uniformity_figure(
-    p: Mapping[str, Values], isotropic: int, titles: Mapping[str, str], kinds: Mapping[str, str]
+    p: Mapping[str, Values], isotropic: Mapping[str, int], titles: Mapping[str, str], kinds: Mapping[str, str]
 ) -> Drawing:
     """Are p-values of isotropic skies uniform? Their cumulative distribution minus the uniform one, with the band that
     95 % of such curves never leave (Kolmogorov-Smirnov, with the scatter of the isotropic skies themselves).
 
     Args:
         p: p-values (sky,) of independent isotropic skies, by predictor.
-        isotropic: number of isotropic skies that they were counted in.
+        isotropic: number of isotropic skies that they were counted in, by predictor.
         titles, kinds: of the predictors.
     """
     drawing, (axes,) = grid(1, 1, 4.0)
@@ -385,8 +385,8 @@ def uniformity_figure(
     widest = 0.0
     for number, (name, values) in enumerate(p.items()):
         ordered = np.sort(np.asarray(values, dtype=np.float64))
-        found = uniformity(ordered, isotropic)
-        widest = max(widest, float(kolmogi(0.05)) * math.sqrt(1 / len(ordered) + 1 / isotropic))
+        found = uniformity(ordered, isotropic[name])
+        widest = max(widest, float(kolmogi(0.05)) * math.sqrt(1 / len(ordered) + 1 / isotropic[name]))
         edges = np.concatenate([[0.0], np.linspace(0, 1, 401)[1:]])
         share = np.searchsorted(ordered, edges, "right") / len(ordered)
         axes.plot(
