@@ -34,7 +34,7 @@ TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay")
 """Settings that go to the training as they are."""
 LEARNING_SETTINGS = (
     "nside", "widths", "convolutions", "order", "neighbours", "activation", "pooling", "dense", "dense_activation",
-    "dropout", "graph_neighbours", "graph_widths", "ensemble", *TRAINING,
+    "dropout", "graph_neighbours", "graph_widths", "ensemble", "deepsphere_epochs", *TRAINING,
 )  # fmt: skip
 """Settings that do not change the skies."""
 
@@ -66,7 +66,8 @@ class SkyConfig(Config):
         (32, 32, 64), description="features after each edge convolution; last: dynamic"
     )
     ensemble: int = Field(500, ge=2, description="isotropic skies that normalise the scans of the classical searches")
-    epochs: int = Field(40, ge=1, description="passes over the training skies, each time redrawn")
+    epochs: int = Field(40, ge=1, description="passes of the graph network over the training skies, each time redrawn")
+    deepsphere_epochs: int = Field(40, ge=1, description="passes of DeepSphere, whose steps take longer on a processor")
     batch_size: int = Field(32, ge=2, description="skies a step")
     learning_rate: float = Field(3e-3, gt=0, description="largest rate of the one-cycle schedule")
     weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay")
@@ -213,6 +214,7 @@ def predictors(config: SkyConfig, seed: int, device: str) -> dict[str, Predictor
     from cloudchamber.learning.source_detector import SourceDetector
 
     options = TrainingOptions().changed({name: getattr(config, name) for name in TRAINING})
+    sphere = options.changed({"epochs": config.deepsphere_epochs})
     redraw = partial(redrawn, config)
     maps = partial(sky_maps, nside=config.nside)
     return {
@@ -223,7 +225,7 @@ def predictors(config: SkyConfig, seed: int, device: str) -> dict[str, Predictor
         "multiplets": MultipletSearch(),
         "likelihood": VonMisesFisherScan(),
         "template": TemplateScan(coherent=config.coherent, blurring=config.blurring),
-        "deepsphere": SourceDetector("DeepSphere", partial(deepsphere, config), maps, redraw, options, seed, device),
+        "deepsphere": SourceDetector("DeepSphere", partial(deepsphere, config), maps, redraw, sphere, seed, device),
         "graph": SourceDetector("graph network", partial(graph, config), as_they_are, redraw, options, seed, device),
     }  # fmt: skip
 
