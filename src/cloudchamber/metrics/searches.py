@@ -70,8 +70,8 @@ def search_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generat
 def kind_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
     """As ``search_rows`` for signal of one kind: ``median_sigma``, the significance of the median sky, and
     ``found_5_sigma``, the fraction of skies with p below 2.87e-7 (from the fitted tail) instead of numbers of signal
-    cosmic rays. The error of that fraction is binomial in spirit (bootstrap over skies with signal): it does not know
-    where the fitted tail puts five sigma."""
+    cosmic rays. The error of that fraction is a bootstrap over skies with signal: the error of the fitted tail is not
+    in it."""
     statistic = said[:, 0].astype(np.float64)
     there = truth[:, 0] > 0
     rows = [_row(name, "signal", "auc", _auc(there, statistic, rng))]

@@ -348,8 +348,8 @@ def universe_summary(found: Found, order: Sequence[str]) -> Section:
 
 
 def measured_sigma(isotropic: int) -> float:
-    """Significance up to which so many isotropic skies count p-values: ENOUGH of them reach it. Beyond it, p-values come
-    from the fitted tail."""
+    """Significance up to which so many isotropic skies count p-values: ENOUGH of them reach it. Beyond it, p-values
+    come from the fitted tail."""
     return float(significance(ENOUGH / (1 + isotropic)))
 
 
@@ -579,9 +579,9 @@ def uniformity_section(found: Found) -> Section | None:
     low = [f"{found.title(name)} (P = {one.p:.2g})" for name, one in tests.items() if one.p < 0.01]
     text = (
         "A p-value is one only if it is uniform on isotropic skies. Tested are those of the test split, on which"
-        f" nothing was trained ({whole(max(len(values) for values in p.values()))}); counted is in the isotropic skies of all"
-        f" other samples, simulated by themselves ({whole(min(counted.values()))} or more). So skies of different"
-        " samples are alike, or their p-values are not uniform (Kolmogorov and Smirnov)."
+        f" nothing was trained ({whole(max(len(values) for values in p.values()))}); counted is in the isotropic skies"
+        f" of all other samples, simulated by themselves ({whole(min(counted.values()))} or more). So skies of"
+        " different samples are alike, or their p-values are not uniform (Kolmogorov and Smirnov)."
         f" Not uniform at 1 %: {', '.join(low) or 'none'}; {len(tests)} predictors were tested."
         " Statistics that are counts have ties, which make their p-values larger than uniform ones, never smaller."
     )
@@ -657,9 +657,9 @@ def robustness_section(found: Found) -> Section | None:
             tuple(header),
             tuple(rows),
             f"Significance of the median sky with {number} signal cosmic rays of 1000, and the number for five sigma (a"
-            " dash: not reached or already by the smallest number), in the JF12 field and in others. What lies beyond the"
-            " isotropic skies is extrapolated with the fitted tails. Errors: bootstrap over skies; isotropic skies are"
-            " the same in all fields, so that errors of a difference are rather too large.",
+            " dash: not reached or already by the smallest number), in the JF12 field and in others. What lies beyond"
+            " the isotropic skies is extrapolated with the fitted tails. Errors: bootstrap over skies; isotropic skies"
+            " are the same in all fields, so that errors of a difference are rather too large.",
         ),
     )
 
