@@ -93,7 +93,8 @@ def _probe(title: str, field: str, composition: str) -> Probe:
 
 TINY = CosmicRaySourcesConfig(
     skies=60, probe_skies=24, cosmic_rays=100, nside=8, widths=(4, 8), convolutions=2, neighbours=8, lens_nside=4,
-    lens_rigidities=3, graph_neighbours=6, graph_widths=(6, 8), ensemble=10, epochs=1, deepsphere_epochs=1, batch_size=8, dropout=0.0,
+    lens_rigidities=3, graph_neighbours=6, graph_widths=(6, 8), ensemble=10,
+    epochs=1, deepsphere_epochs=1, batch_size=8, dropout=0.0,
 )  # fmt: skip
 QUICK = CosmicRaySourcesConfig(
     skies=2400, probe_skies=240, nside=32, widths=(8, 16, 16, 32, 32), convolutions=5, lens_nside=16, lens_rigidities=8,

@@ -91,11 +91,12 @@ def _density(density: float) -> Probe:
 
 TINY = CosmicRayUniverseConfig(
     skies=60, probe_skies=20, cosmic_rays=100, nside=8, widths=(4, 8), convolutions=2, neighbours=8,
-    graph_neighbours=6, graph_widths=(6, 8), ensemble=10, epochs=1, deepsphere_epochs=1, batch_size=8, dropout=0.0, highest_density=1e-5,
+    graph_neighbours=6, graph_widths=(6, 8), ensemble=10,
+    epochs=1, deepsphere_epochs=1, batch_size=8, dropout=0.0, highest_density=1e-5,
 )  # fmt: skip
 QUICK = CosmicRayUniverseConfig(
-    skies=2000, probe_skies=240, nside=32, widths=(8, 16, 16, 32, 32), convolutions=5, graph_widths=(16, 32), epochs=6, deepsphere_epochs=6,
-    batch_size=16, ensemble=200, dropout=0.0,
+    skies=2000, probe_skies=240, nside=32, widths=(8, 16, 16, 32, 32), convolutions=5, graph_widths=(16, 32),
+    epochs=6, deepsphere_epochs=6, batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRayUniverseConfig(
     skies=4_000,
