@@ -137,7 +137,14 @@ def redrawn(config: SkyConfig, records: Arrays, seed: int) -> Arrays:
     """An augmented copy: the isotropic cosmic rays drawn afresh; in the minimal model the source turned elsewhere."""
     from cloudchamber.simulators.cosmicrays.skies import redraw
 
-    return redraw(records, sky_options(config), seed, rotate=config.field == "minimal")
+    new = redraw(records, sky_options(config), seed, rotate=config.field == "minimal")
+    if "sources" in records:
+        # where all cosmic rays come from sources, fresh energies of those that are no signal would betray the copies
+        rng = np.random.default_rng((seed, 1))
+        for sky in range(len(new["energy"])):
+            single = records["energy"][sky][records["signal"][sky] == 0]
+            new["energy"][sky][new["signal"][sky] == 0] = rng.permutation(single)
+    return new
 
 
 def inputs(config: SkyConfig, records: Arrays, rng: np.random.Generator | None) -> Inputs:
@@ -151,14 +158,24 @@ def targets(config: SkyConfig, records: Arrays) -> NDArray[np.float32]:
 
 
 def isotropic(config: SkyConfig, like: Inputs | None, count: int, seeds: np.random.SeedSequence) -> Inputs:
-    """Isotropic skies (sky, cosmic_ray, 4) seen with the exposure; with the energies of the sky ``like``, if given."""
+    """Isotropic skies (sky, cosmic_ray, 4) seen with the exposure of the settings.
+
+    With the inputs ``like`` of one sky: that sky with its right ascensions drawn afresh. Energies and declinations
+    stay, so that the skies are isotropic as seen with the sky's own exposure, whichever it is, as long as it depends on
+    declination only.
+    """
+    from cloudchamber.simulators.cosmicrays.directions import to_equatorial, to_galactic
     from cloudchamber.simulators.cosmicrays.skies import draw_skies
 
-    options = sky_options(config if like is None else config.changed({"cosmic_rays": like.shape[1]}))
-    skies = cosmic_rays_of(draw_skies(options, np.zeros(count, np.int64), seeds))
-    if like is not None:
-        skies[..., 3] = like[0, :, 3]  # directions are independent of energies, so the order does not matter
-    return skies
+    if like is None:
+        return cosmic_rays_of(draw_skies(sky_options(config), np.zeros(count, np.int64), seeds))
+    equatorial = to_equatorial(like[0, :, :3].astype(np.float64))
+    right_ascension = np.random.default_rng(seeds).uniform(0, 2 * np.pi, (count, len(equatorial)))
+    across = np.hypot(equatorial[:, 0], equatorial[:, 1])
+    height = np.broadcast_to(equatorial[:, 2], right_ascension.shape)
+    turned = np.stack([across * np.cos(right_ascension), across * np.sin(right_ascension), height], axis=-1)
+    energy = np.broadcast_to(like[0, :, 3:], (*right_ascension.shape, 1))
+    return np.concatenate([to_galactic(turned), energy], axis=-1).astype(np.float32)
 
 
 # --- predictors -------------------------------------------------------------------------------------------------------
@@ -248,10 +265,12 @@ def rows_of_one_kind(
 
 
 def resembles(skies: Inputs) -> NDArray[np.float64]:
-    """(sky, 4): number of cosmic rays, mean and lowest ln(energy), and the largest energy, against the training's."""
+    """(sky, 5): ln(number of cosmic rays), mean, smallest and largest ln(energy), and the length of the mean direction,
+    which is large for a partial exposure."""
     energy = np.log(np.maximum(skies[..., 3].astype(np.float64), 1e-3))
     number = np.full(len(skies), float(np.log(skies.shape[1])))
-    return np.stack([number, energy.mean(axis=1), energy.min(axis=1), energy.max(axis=1)], axis=1)
+    dipole = np.linalg.norm(skies[..., :3].mean(axis=1, dtype=np.float64), axis=1)
+    return np.stack([number, energy.mean(axis=1), energy.min(axis=1), energy.max(axis=1), dipole], axis=1)
 
 
 def explanation(

@@ -55,8 +55,16 @@ class Resources:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """JSON with two spaces, floats as they are; see ``write_text``."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """JSON with two spaces; what is not finite, which JSON does not know, is null; see ``write_text``."""
+    write_text(path, json.dumps(_json(content), indent=2, allow_nan=False) + "\n")
+
+
+def _json(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _json(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_json(value) for value in content]
+    return _number(content)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], attributes: Mapping[str, Any] | None = None) -> None:
@@ -669,7 +677,8 @@ def null(
     chosen = predictors[predictor]
     chosen.restore(weights)
     files = sorted(file for file in weights.rglob("*") if file.suffix in {".pt", ".npz", ".json"})
-    key = fingerprint([config.model_dump(mode="json"), *(sha256(file.read_bytes()).hexdigest() for file in files)])
+    known = [config.model_dump(mode="json"), farm.code_hash(study)]
+    key = fingerprint([*known, *(sha256(file.read_bytes()).hexdigest() for file in files)])
 
     def statistic(seeds: np.random.SeedSequence, count: int) -> NDArray[np.float64]:
         parts = np.array_split(make(config, None, count, seeds), -(-count // 256))

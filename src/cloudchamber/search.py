@@ -657,8 +657,10 @@ def _means(trainings: list[list[Row]]) -> list[dict[str, Any]]:
             other["value"]
             for rows in trainings
             for other in rows
-            if (other["sample"], other["target"], other["metric"]) == key
+            if (other["sample"], other["target"], other["metric"]) == key and other["value"] is not None
         ]
+        if not values:  # not reached in any training, as the signal needed for five sigma may be
+            continue
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         about = dict(zip(("sample", "target", "metric"), key, strict=True))
         found.append({**about, "mean": float(np.mean(values)), "spread": spread, "values": values})

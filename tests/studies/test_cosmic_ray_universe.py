@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cloudchamber import arrival_directions as arrivals
 from cloudchamber.simulators.cosmicrays.universe import DENSITIES
 from cloudchamber.studies.cosmic_ray_universe import CosmicRayUniverseConfig, of_density, simulate, study
 
@@ -81,3 +82,12 @@ def test_the_dense_universe_is_nearly_isotropic_and_the_thin_one_is_not() -> Non
     assert excess[0] > excess[1] > excess[2]
     assert excess[0] > 3
     assert excess[2] < 1.5
+
+
+def test_copies_for_training_have_the_energies_of_the_sky() -> None:
+    """Singles become isotropic in a copy; fresh energies for them would make copies differ from skies in energy alone."""
+    config = study.preset("tiny").changed({"lowest_density": 1e-4, "highest_density": 1e-4})
+    records = study.simulate(config, 0, 4, np.random.SeedSequence(5))
+    copy = arrivals.redrawn(config, records, 7)
+    np.testing.assert_allclose(np.sort(copy["energy"], axis=1), np.sort(records["energy"], axis=1), rtol=1e-6)
+    assert not np.array_equal(copy["direction"], records["direction"])
