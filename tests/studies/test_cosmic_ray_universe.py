@@ -85,7 +85,7 @@ def test_the_dense_universe_is_nearly_isotropic_and_the_thin_one_is_not() -> Non
 
 
 def test_copies_for_training_have_the_energies_of_the_sky() -> None:
-    """Singles become isotropic in a copy; fresh energies for them would make copies differ from skies in energy alone."""
+    """Singles become isotropic in a copy; with fresh energies, copies would differ from skies in energy alone."""
     config = study.preset("tiny").changed({"lowest_density": 1e-4, "highest_density": 1e-4})
     records = study.simulate(config, 0, 4, np.random.SeedSequence(5))
     copy = arrivals.redrawn(config, records, 7)
