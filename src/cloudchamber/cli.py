@@ -255,7 +255,7 @@ def search(
     """Search for settings: trials ranked by the validation split, their importance, the winner trained again."""
     from rich.table import Table
 
-    from cloudchamber import search as room
+    from cloudchamber import search as searches
     from cloudchamber.report.search import ranking, winner_line
     from cloudchamber.run import choose_device
     from cloudchamber.study import load_study, study_names
@@ -264,18 +264,18 @@ def search(
     if resume is not None:
         if study is not None or settings:
             raise BadInput("--resume DIR goes on with that search's own study and settings: leave yours out", status=2)
-        opened = room.open_search(resume)
+        opened = searches.open_search(resume)
         opened.extend(trials, winner_seeds)
     else:
         if study is None:
             raise BadInput(f"give a study; known: {', '.join(sorted(study_names()))}", status=2)
-        opened = room.new_search(
+        opened = searches.new_search(
             load_study(study), study, preset, settings_of(settings), seed, runs, sampler=sampler,
             trials=20 if trials is None else trials, winner_seeds=3 if winner_seeds is None else winner_seeds,
         )  # fmt: skip
         logging.getLogger("cloudchamber").info("directory of the search %s", opened.path)
     try:
-        content = room.search(opened, workers, choose_device(device))
+        content = searches.search(opened, workers, choose_device(device))
     except KeyboardInterrupt:
         raise BadInput(f"interrupted; go on with: cloudchamber search --resume {opened.path}") from None
     header, rows = ranking(content)

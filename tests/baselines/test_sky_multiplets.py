@@ -20,8 +20,8 @@ def described(a, b, energy):
 
 def on_the_plane(directions, seed):
     """Azimuthal equidistant positions about a seed, in an own frame."""
-    helper = np.array([0.3, -0.5, 0.81]) if abs(seed[2]) < 0.9 else np.array([1.0, 0.2, 0.0])
-    first = np.cross(helper, seed)
+    other = np.array([0.3, -0.5, 0.81]) if abs(seed[2]) < 0.9 else np.array([1.0, 0.2, 0.0])
+    first = np.cross(other, seed)
     first /= np.linalg.norm(first)
     second = np.cross(seed, first)
     angle = np.arccos(np.clip(directions @ seed, -1, 1))
