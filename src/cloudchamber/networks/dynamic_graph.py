@@ -64,8 +64,9 @@ class DynamicGraph(nn.Module):
             self.shortcuts.append(nn.Linear(inward, width))
             self.places.append(nn.Linear(inward, LEARNED_AXES, bias=False) if moves else nn.Identity())
             inward = width
-        self.logit = nn.Sequential(nn.Linear(inward, inward), nn.ReLU(), nn.Linear(inward, 1))
-        nn.init.constant_(self.logit[2].bias, -4.0)  # the evidence of a thousand cosmic rays starts near 20, not 700
+        hidden, last = nn.Linear(inward, inward), nn.Linear(inward, 1)
+        nn.init.constant_(last.bias, -4.0)  # the evidence of a thousand cosmic rays starts near 20, not 700
+        self.logit = nn.Sequential(hidden, nn.ReLU(), last)
         self.evidence = nn.Linear(1, 1)
         nn.init.constant_(self.evidence.weight, 0.3)
         self.fraction = nn.Linear(1, 1)
