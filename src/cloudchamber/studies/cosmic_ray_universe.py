@@ -99,13 +99,13 @@ QUICK = CosmicRayUniverseConfig(
     epochs=6, deepsphere_epochs=6, batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRayUniverseConfig(
-    skies=4_000,
-    probe_skies=600,
+    skies=3_000,
+    probe_skies=400,
     widths=(8, 16, 16, 32, 32, 64),
     neighbours=8,
     graph_widths=(32, 32, 32),
-    epochs=8,
-    deepsphere_epochs=5,
+    epochs=6,
+    deepsphere_epochs=3,
     batch_size=16,
     dropout=0.1,
 )
