@@ -48,10 +48,10 @@ def test_extended_and_scored_again(copied: Path) -> None:
         if key[0] != SEARCH:
             assert after[key] == row
         assert after[key]["floor"] == row["floor"]
-    # 120 isotropic skies more: the area is measured on them too, a significance can be given
+    # isotropic skies of all samples and 120 more: the area is measured on them too, a significance can be given
     with h5py.File(copied / "predictions.h5") as file:
-        isotropic = int((file["test/truth"][:, 0] == 0).sum())
-        signal = len(file["test/truth"]) - isotropic
+        isotropic = sum(int((sample["truth"][:, 0] == 0).sum()) for sample in file.values())
+        signal = int((file["test/truth"][:, 0] > 0).sum())
     assert after[SEARCH, "test", "signal", "auc"]["n"] == signal + isotropic + 2 * CHUNK
     assert (SEARCH, "test", "signal", "median_sigma") in after
     _, n = road.null(copied, SEARCH, 150, "1/1", "cpu")
