@@ -324,12 +324,14 @@ def score(run: OpenRun, scored: Mapping[str, tuple[Samples, dict[str, Prediction
     kinds = {name: predictor.kind for name, predictor in run.study.predictors(run.config, run.seed, "cpu").items()}
     floor_name = next((name for name, kind in kinds.items() if kind == "floor"), None)
     for sample, (samples, predictions) in scored.items():
-        found = run.study.rows(samples.targets, predictions, np.random.default_rng(run.seed))
-        if run.study.null is not None:
+        if run.study.null is None:
+            found = run.study.rows(samples.targets, predictions, np.random.default_rng(run.seed))
+        else:
             truths = {one: samples.targets for one, (samples, _) in scored.items()}
+            found = []
             for name in predictions:
                 said = {one: predicted[name].mean for one, (_, predicted) in scored.items()}
-                found = _replaced(found, pooled_rows(run, name, sample, truths, said, np.zeros(0)))
+                found += pooled_rows(run, name, sample, truths, said, np.zeros(0))
         floors = {(row["target"], row["metric"]): row["value"] for row in found if row["predictor"] == floor_name}
         rows += [{**row, "sample": sample, "floor": floors.get((row["target"], row["metric"]))} for row in found]
     return rows

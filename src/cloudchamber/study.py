@@ -122,7 +122,8 @@ class Study:
             number a record.
         null: (configuration, inputs of one record or None, number, seed sequence) to so many inputs of the null
             hypothesis, like that record where one is given (else like the training's): what turns the first column of
-            a prediction, a test statistic, into a p-value. None: the study is no search.
+            a prediction, a test statistic, into a p-value; those of all samples judge each other. ``rows`` gets further
+            ones with nan for all that is not the statistic. None: the study is no search.
         read: (configuration, path, mapping) to the observed columns of a user's file of a kind of its own (say, a
             catalogue), None if it is no such file.
         resembles: inputs to the numbers (sample, ...) by which ``evaluate`` tells whether new inputs lie in the range

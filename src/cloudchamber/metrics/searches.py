@@ -87,11 +87,11 @@ def kind_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator
 
 
 def _estimates(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Rows of what a search estimates besides its statistic, as far as it does."""
-    there = truth[:, 0] > 0
+    """Rows of what a search estimates besides its statistic, on the skies for which it does."""
+    there, known = truth[:, 0] > 0, np.isfinite(said[:, 1])
     rows = []
-    if np.isfinite(said[:, 1]).all():
-        rows.append(_row(name, "signal_fraction", "mae", mae(truth[:, 1], said[:, 1], rng)))
+    if known.any():
+        rows.append(_row(name, "signal_fraction", "mae", mae(truth[known, 1], said[known, 1], rng)))
     if there.any() and np.isfinite(said[there, 2:]).all() and np.ptp(said[there, 2:], axis=0).any():
         angle = median_distance(truth[there, 2:], said[there, 2:], rng)
         rows.append(_row(name, "source", "angular_distance", angle, "deg"))
