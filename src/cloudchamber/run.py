@@ -661,9 +661,24 @@ def null(
     Raises:
         BadInput: the study has no null hypothesis, no such predictor, a share that is none, other weights than before.
     """
+    run = open_run(path)
+    read_metrics(path)  # refuses a run that is not finished before the work
+    directory, values = null_statistic(run, predictor, n, share, device, progress)
+    if len(values) >= n:
+        with exclusive(path, wait=True):
+            metrics = read_metrics(path)  # another predictor's may have been scored meanwhile
+            metrics["rows"] = _replaced(metrics["rows"], rescored(run, predictor, values))
+            write_json(path / "metrics.json", metrics)
+            write_report(run)
+    return directory, len(values)
+
+
+def null_statistic(
+    run: OpenRun, predictor: str, n: int, share: str, device: str, progress: Progress | None = None
+) -> tuple[Path, NDArray[np.float64]]:
+    """The directory of a fitted predictor's ensemble and its values (n,), extended as ``null`` says."""
     from cloudchamber.data import ensembles
 
-    run = open_run(path)
     study, config = run.study, run.config
     make = study.null
     if make is None:
@@ -671,11 +686,10 @@ def null(
     first, slash, shares = share.partition("/")
     if not (slash and first.isdigit() and shares.isdigit() and 1 <= int(first) <= int(shares)):
         raise BadInput(f"--share {share}: write it as 1/2 and 2/2 for two processes", status=2)
-    read_metrics(path)  # refuses a run that is not finished before the work
     predictors = study.predictors(config, run.seed, choose_device(device))
     if predictor not in predictors:
         raise BadInput(f"no predictor {predictor!r}{did_you_mean(predictor, predictors)}", status=2)
-    weights = path / "checkpoints" / predictor
+    weights = run.path / "checkpoints" / predictor
     chosen = predictors[predictor]
     chosen.restore(weights)
     files = sorted(file for file in weights.rglob("*") if file.suffix in {".pt", ".npz", ".json"})
@@ -686,17 +700,10 @@ def null(
         parts = np.array_split(make(config, None, count, seeds), -(-count // 256))
         return np.concatenate([chosen.predict(part).mean[:, 0].astype(np.float64) for part in parts])
 
-    directory = path / "null" / predictor
+    directory = run.path / "null" / predictor
     seed = run.seed + 2_000_003  # not the seed of any data set of the run
     ensembles.extend(directory, key, n, NULL_CHUNK, seed, statistic, progress, (int(first) - 1, int(shares)))
-    values = ensembles.read(directory)
-    if len(values) >= n:
-        with exclusive(path, wait=True):
-            metrics = read_metrics(path)  # another predictor's may have been scored meanwhile
-            metrics["rows"] = _replaced(metrics["rows"], rescored(run, predictor, values))
-            write_json(path / "metrics.json", metrics)
-            write_report(run)
-    return directory, len(values)
+    return directory, ensembles.read(directory)
 
 
 def rescored(run: OpenRun, predictor: str, ensemble: NDArray[np.float64]) -> list[Row]:

@@ -24,6 +24,7 @@ from cloudchamber.learning.source_search import (
     STEEPEST,
     Skies,
     detection_loss,
+    in_order,
 )
 from cloudchamber.metrics.classification import auc
 from cloudchamber.networks.deepsphere import DeepSphere
@@ -191,11 +192,17 @@ def test_loss_of_skies_without_a_source_moves_no_direction() -> None:
 
 def test_batches_depend_on_the_seed_only_and_are_redrawn() -> None:
     some = samples(records(20, 1))
-    first, again, other = (list(Skies(some, 8, redrawn, seed)) for seed in ((1, 1, 0), (1, 1, 0), (1, 1, 1)))
+    first, again, other = (
+        list(in_order(Skies(some, 8, as_they_are, redrawn, seed), 0)) for seed in ((1, 1, 0), (1, 1, 0), (1, 1, 1))
+    )
     assert [len(batch[0]) for batch in first] == [8, 8]
     for one, two in zip(first, again, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
     assert not torch.equal(first[0][0], other[0][0])
+    state = torch.random.get_rng_state()
+    for one, two in zip(first, in_order(Skies(some, 8, as_they_are, redrawn, (1, 1, 0)), 2), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True)), "several processes make other skies"
+    assert torch.equal(torch.random.get_rng_state(), state)
     for cosmic_rays, targets, signal in first:
         assert torch.equal(signal.sum(dim=1), STRONG * targets[:, 0])
         assert torch.allclose(targets[:, 1], signal.mean(dim=1))
@@ -206,7 +213,7 @@ def test_batches_depend_on_the_seed_only_and_are_redrawn() -> None:
 
 def test_validation_is_neither_redrawn_nor_shuffled() -> None:
     some = samples(records(20, 1))
-    batches = list(Skies(some, 8, redrawn, None))
+    batches = list(Skies(some, 8, as_they_are, redrawn, None))
     assert [len(batch[0]) for batch in batches] == [8, 8, 4]
     np.testing.assert_array_equal(torch.cat([batch[0] for batch in batches]).numpy(), some.inputs())
     np.testing.assert_array_equal(torch.cat([batch[1] for batch in batches]).numpy(), some.targets)

@@ -20,6 +20,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cloudchamber.layers.fused_stage import AVERAGE, MAXIMUM, NO_POOLING, FusedStage, Slots, slots_of
 from cloudchamber.layers.healpix_graph import healpix_graph
@@ -35,7 +36,10 @@ class LaplacianProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx, features: Tensor, index: Tensor, value: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         ctx.save_for_backward(index, value)
-        return gathered(features, index, value)
+        rows = features.flatten(1)
+        # one kernel that gathers, weighs and sums: no array of (pixel, slot, sample, feature)
+        product = functional.embedding_bag(index, rows, mode="sum", per_sample_weights=value.to(rows.dtype))
+        return product.view_as(features)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
@@ -44,7 +48,7 @@ class LaplacianProduct(torch.autograd.Function):
 
 
 def gathered(features: Tensor, index: Tensor, value: Tensor) -> Tensor:
-    """``sum_s value[v, s] features[index[v, s]]``, slot by slot: no array of (pixel, slot, sample, feature)."""
+    """``sum_s value[v, s] features[index[v, s]]`` slot by slot, in operations that every exporter knows."""
     total = value[:, 0, None, None] * features.index_select(0, index[:, 0])
     for slot in range(1, index.shape[1]):
         total = total + value[:, slot, None, None] * features.index_select(0, index[:, slot])

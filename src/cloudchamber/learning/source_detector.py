@@ -29,6 +29,8 @@ FRACTION_SCALE = 0.05
 BATCH = 32
 """Skies that go through a network at once when it predicts."""
 STANDARDISATION_SKIES = 256
+LOADERS = 3
+"""Processes that read and redraw skies for a GPU: with one, the GPU is idle most of the time."""
 
 Redraw = Callable[[Arrays, int], Arrays]
 """Records and a seed to an augmented copy with all their columns."""
@@ -101,7 +103,11 @@ class SourceDetector:
 
         directory.mkdir(parents=True, exist_ok=True)
         network = self._start(train)
-        task = SourceSearch(network.train(), self.options, train, validation, self.look, self.redraw, self.seed)
+        # a GPU waits for skies that one process reads and redraws; on a CPU that process is as busy as this one
+        processes = 0 if self.device == "cpu" else LOADERS
+        task = SourceSearch(
+            network.train(), self.options, train, validation, self.look, self.redraw, self.seed, processes
+        )
         run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
         parameters = sum(parameter.numel() for parameter in network.parameters())
         about = {"parameters": parameters, "options": self.options.model_dump(mode="json"), "seed": self.seed}

@@ -18,19 +18,19 @@ belongs to the source and draws the isotropic cosmic rays afresh.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from cloudchamber.data.samples import Samples
 from cloudchamber.data.skies import cosmic_rays_of, targets_of
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.source_detector import FRACTION_SCALE, Look, Redraw, answers
-from cloudchamber.learning.training import AveragedTraining, Batch, Kept
+from cloudchamber.learning.training import AveragedTraining, Batch
 from cloudchamber.metrics.classification import auc
 
 FRACTION_WEIGHT, DIRECTION_WEIGHT, COSMIC_RAY_WEIGHT = 0.1, 0.2, 0.5
@@ -43,42 +43,57 @@ TIE = 1e-6
 """Of the loss, added to 1 - AUC: less than one pair of VALIDATION_SKIES in the wrong order (4 / VALIDATION_SKIES^2)."""
 
 
-@dataclass(frozen=True)
-class Skies:
-    """One pass over skies: cosmic rays, targets (sky, 5) and the truth of each cosmic ray (sky, cosmic_ray).
+class Skies(Dataset[Batch]):
+    """Batches of one pass over skies: what the network reads of them, targets (sky, 5), and the truth of each cosmic
+    ray (sky, cosmic_ray). A batch depends on nothing but its number, so that several processes can make them.
 
-    Attributes:
+    Args:
         samples: of records with the truth.
         batch_size: skies a batch.
-        redraw: makes the augmented copy.
+        look, redraw: see ``source_detector.SourceDetector``.
         seed: of order and augmentation; None for the plain order, nothing augmented, at most VALIDATION_SKIES.
     """
 
-    samples: Samples
-    batch_size: int
-    redraw: Redraw
-    seed: tuple[int, ...] | None
+    def __init__(
+        self, samples: Samples, batch_size: int, look: Look, redraw: Redraw, seed: tuple[int, ...] | None
+    ) -> None:
+        self.samples = samples
+        self.batch_size = batch_size
+        self.look = look
+        self.redraw = redraw
+        self.seeds: NDArray[np.int64] | None = None
+        if seed is None:
+            self.order = np.arange(min(len(samples), VALIDATION_SKIES))
+            self.batches = math.ceil(len(self.order) / batch_size)
+        else:
+            rng = np.random.default_rng(seed)
+            self.order = rng.permutation(len(samples))
+            self.batches = max(len(samples) // batch_size, 1)
+            self.seeds = rng.integers(2**62, size=self.batches)
 
     def __len__(self) -> int:
-        if self.seed is None:
-            return math.ceil(min(len(self.samples), VALIDATION_SKIES) / self.batch_size)
-        return max(len(self.samples) // self.batch_size, 1)
+        return self.batches
 
-    def __iter__(self) -> Iterator[Batch]:
-        rng = None if self.seed is None else np.random.default_rng(self.seed)
-        order = (
-            np.arange(min(len(self.samples), VALIDATION_SKIES)) if rng is None else rng.permutation(len(self.samples))
+    def __getitem__(self, number: int) -> Batch:
+        if not 0 <= number < self.batches:
+            raise IndexError(f"batch {number} of {self.batches}")
+        rows = np.sort(self.order[number * self.batch_size : (number + 1) * self.batch_size])
+        records = self.samples.records.read(self.samples.indices[rows])
+        if self.seeds is not None:
+            records = self.redraw(records, int(self.seeds[number]))
+        return (
+            torch.from_numpy(self.look(cosmic_rays_of(records))),
+            torch.from_numpy(targets_of(records)),
+            torch.from_numpy(records["signal"].astype(np.float32)),
         )
-        for batch in range(len(self)):
-            rows = np.sort(order[batch * self.batch_size : (batch + 1) * self.batch_size])
-            records = self.samples.records.read(self.samples.indices[rows])
-            if rng is not None:
-                records = self.redraw(records, int(rng.integers(2**62)))
-            yield (
-                torch.from_numpy(cosmic_rays_of(records)),
-                torch.from_numpy(targets_of(records)),
-                torch.from_numpy(records["signal"].astype(np.float32)),
-            )
+
+
+def in_order(skies: Skies, processes: int) -> DataLoader[Batch]:
+    """All batches of one pass, made by so many further processes (0: by this one).
+
+    The loader has a generator of its own: the random numbers of the training stay as they are.
+    """
+    return DataLoader(skies, batch_size=None, num_workers=processes, generator=torch.Generator())
 
 
 def detection_loss(sky: Tensor, each: Tensor | None, targets: Tensor, signal: Tensor) -> Tensor:
@@ -104,6 +119,7 @@ class SourceSearch(AveragedTraining):
         train, validation: samples of records with the truth.
         look, redraw: see ``source_detector.SourceDetector``.
         seed: of order and augmentation.
+        processes: further ones that read and redraw skies while this one trains; the result is the same.
     """
 
     def __init__(
@@ -115,26 +131,26 @@ class SourceSearch(AveragedTraining):
         look: Look,
         redraw: Redraw,
         seed: int,
+        processes: int = 0,
     ) -> None:
-        kept = Kept(list(Skies(validation, 64, redraw, None)))
-        super().__init__(network, options, kept, ["one_minus_auc", "validation_loss"])
+        held_out = in_order(Skies(validation, 64, look, redraw, None), processes)
+        super().__init__(network, options, held_out, ["one_minus_auc", "validation_loss"])
         self.samples = train
         self.look = look
         self.redraw = redraw
         self.seed = seed
+        self.processes = processes
         self._said: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def epoch_batches(self, epoch: int) -> Skies:
+    def epoch_batches(self, epoch: int) -> DataLoader[Batch]:
         """Training skies, redrawn and in an order of this epoch."""
-        return Skies(self.samples, self.options.batch_size, self.redraw, (self.seed, 1, epoch))
-
-    def _seen(self, cosmic_rays: Tensor) -> Tensor:
-        return torch.from_numpy(self.look(cosmic_rays.cpu().numpy())).to(self.device)
+        skies = Skies(self.samples, self.options.batch_size, self.look, self.redraw, (self.seed, 1, epoch))
+        return in_order(skies, self.processes)
 
     def loss(self, batch: Batch) -> Tensor:
-        """The loss of a batch of cosmic rays, targets and truth of each cosmic ray."""
-        cosmic_rays, targets, signal = batch
-        return detection_loss(*answers(self.model, self._seen(cosmic_rays)), targets, signal)
+        """The loss of a batch of skies, targets and truth of each cosmic ray."""
+        seen, targets, signal = batch
+        return detection_loss(*answers(self.model, seen), targets, signal)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -142,8 +158,8 @@ class SourceSearch(AveragedTraining):
 
     def validation_step(self, batch: Batch, number: int) -> None:  # noqa: ARG002
         """Log-odds of the averaged weights."""
-        cosmic_rays, targets, signal = batch
-        sky, each = answers(self.averaged.module, self._seen(cosmic_rays))
+        seen, targets, signal = batch
+        sky, each = answers(self.averaged.module, seen)
         loss = detection_loss(sky, each, targets, signal)
         self._said.append((sky[:, 0].double().cpu(), targets[:, 0].cpu() > 0, loss.cpu()))
 

@@ -66,7 +66,7 @@ class AveragedTraining(lightning.LightningModule):
         score_names: of what ``scores`` returns; the first selects.
     """
 
-    def __init__(self, model: nn.Module, options: TrainingOptions, held_out: Kept, score_names: list[str]) -> None:
+    def __init__(self, model: nn.Module, options: TrainingOptions, held_out: Loader, score_names: list[str]) -> None:
         super().__init__()
         self.model = model
         average: Any = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
@@ -93,8 +93,8 @@ class AveragedTraining(lightning.LightningModule):
         """Batches of the epoch at hand."""
         return self.epoch_batches(self.current_epoch)
 
-    def val_dataloader(self) -> Kept:
-        """The validation samples, read once."""
+    def val_dataloader(self) -> Loader:
+        """The validation samples."""
         return self.held_out
 
     def configure_optimizers(self) -> Any:
