@@ -392,7 +392,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Score a finished run on new data, with a check of the training range."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from cloudchamber import run as road
 
@@ -406,22 +406,19 @@ def evaluate(
             f"warning: {outside.sum()} of {len(outside)} inputs lie outside the range of the training", file=sys.stderr
         )
     names = result["target_names"]
-    if result["p_values"]:
-        print("p-values (1000 null records)")
-        table = Table("record", *result["p_values"], box=None, pad_edge=False)
-        for record in range(min(len(outside), 20)):
-            table.add_row(str(record), *(f"{values[record]:.3g}" for values in result["p_values"].values()))
-        console().print(table)
     if result["rows"]:
         table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
         for row in result["rows"]:
             table.add_row(row["predictor"], row["target"], row["metric"], value_and_error(row))
     else:
-        table = Table("record", "predictor", *names, "in range", box=None, pad_edge=False)
+        judged = ["p_value"] if result["p_values"] else []
+        columns = (Column(name, overflow="fold") for name in ("record", "predictor", *judged, *names, "in range"))
+        table = Table(*columns, box=None, pad_edge=False)
         for record in range(min(len(outside), 20)):
             for name, prediction in result["predictions"].items():
                 stds = prediction.std[record] if prediction.std is not None else [None] * len(names)
-                cells = [short(m, s) for m, s in zip(prediction.mean[record], stds, strict=True)]
+                cells = [f"{result['p_values'][name][record]:.3g}" for _ in judged]
+                cells += [short(m, s) for m, s in zip(prediction.mean[record], stds, strict=True)]
                 table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
     console().print(table)
     if output is not None:
