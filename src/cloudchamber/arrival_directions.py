@@ -66,8 +66,8 @@ class SkyConfig(Config):
         (32, 32, 64), description="features after each edge convolution; last: dynamic"
     )
     ensemble: int = Field(500, ge=2, description="isotropic skies that normalise the scans of the classical searches")
-    epochs: int = Field(40, ge=1, description="passes of the graph network over the training skies, each time redrawn")
-    deepsphere_epochs: int = Field(40, ge=1, description="passes of DeepSphere, whose steps take longer on a processor")
+    epochs: int = Field(5, ge=1, description="passes of the graph network over the training skies, each time redrawn")
+    deepsphere_epochs: int = Field(3, ge=1, description="passes of DeepSphere, whose steps take longer on a processor")
     batch_size: int = Field(32, ge=2, description="skies a step")
     learning_rate: float = Field(3e-3, gt=0, description="largest rate of the one-cycle schedule")
     weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay")
