@@ -52,10 +52,10 @@ def maps():
     return torch.from_numpy(sky_maps(cosmic_rays(), NSIDE))
 
 
-def graph(aggregation="mean", seed=2):
+def graph(seed=2):
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        network = DynamicGraph(neighbours=5, widths=(6, 8), dynamic=(False, True), aggregation=aggregation)
+        network = DynamicGraph(neighbours=5, widths=(6, 8), dynamic=(False, True))
         network.logit[2].bias.fill_(0.1)  # logits of both signs, as in a trained one
         return network.eval()
 
@@ -81,9 +81,8 @@ def test_relevance_of_pixels_is_conserved_layer_by_layer(maps, pooling, activati
 
 @pytest.mark.parametrize("output", [0, 1])
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("aggregation", ["mean", "mean and max"])
-def test_relevance_of_cosmic_rays_is_conserved_layer_by_layer(aggregation, rule, output):
-    network, rays = graph(aggregation), torch.from_numpy(cosmic_rays())
+def test_relevance_of_cosmic_rays_is_conserved_layer_by_layer(rule, output):
+    network, rays = graph(), torch.from_numpy(cosmic_rays())
     found = relevance_of_cosmic_rays(network, rays, output, rule, batch=2)
     np.testing.assert_allclose(found.output, network(rays)[:, output].detach(), rtol=1e-4, atol=1e-4)
     assert [layer.name for layer in found.layers][:3] == ["sky", "dense 0", "nodes 2"]
@@ -233,10 +232,9 @@ def test_empty_pixels_have_no_relevance_and_cosmic_rays_share_a_pixel():
         np.testing.assert_allclose(shares[1, n], found.values[1, :, pixels[n]].sum() / together.sum(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("aggregation", ["mean", "mean and max"])
-def test_epsilon_rule_on_a_graph_is_gradient_times_input(aggregation):
+def test_epsilon_rule_on_a_graph_is_gradient_times_input():
     """A second forward pass in which what counts as constant is detached; its inputs are what relevance rests on."""
-    network, rays = graph(aggregation).double(), torch.from_numpy(cosmic_rays()).double()
+    network, rays = graph().double(), torch.from_numpy(cosmic_rays()).double()
     found = relevance_of_cosmic_rays(network, rays, 0, epsilon=0)
     directions, energies = nn.functional.normalize(rays[..., :3], dim=-1), rays[..., 3]
     start = torch.log(energies / 40)[..., None].requires_grad_()
@@ -256,9 +254,7 @@ def test_epsilon_rule_on_a_graph_is_gradient_times_input(aggregation):
             pairs.append((index, square.requires_grad_()))
             edges = edges + pairs[1][1] * conv.stretch
         inputs += pairs
-        edges = edges.relu()
-        parts = [edges.mean(dim=2)] + ([edges.amax(dim=2)] if "max" in aggregation else [])
-        features = (conv.outward(torch.cat(parts, dim=-1)) + network.shortcuts[number](features)).relu()
+        features = (conv.outward(edges.relu().mean(dim=2)) + network.shortcuts[number](features)).relu()
     value = network.evidence(nn.functional.softplus(network.logit(features)).sum(dim=1))[:, 0]
     np.testing.assert_allclose(found.output, value.detach(), rtol=1e-9)
     leaves = [start, *(pair for _, pair in inputs)]

@@ -325,14 +325,11 @@ def _edge_layer(
     edges = torch.cat([features[:, :, None].expand(-1, -1, k, -1), gathered(features, index), *pairs], dim=-1)
     layer, bias = Dense(torch.cat(weights, dim=1)), conv.centre.bias
     sums = torch.relu(layer.total(edges) + bias)
-    means = [sums.mean(dim=2)] + ([sums.amax(dim=2)] if conv.aggregation == "mean and max" else [])
     width = sums.shape[-1]
 
     def back(relevance: Tensor) -> Shared:
-        own = relevance[..., len(means) * width :]
+        own = relevance[..., width:]
         shared, absorbed = mean(sums, 2, relevance[..., :width], walk.how)
-        if len(means) > 1:
-            shared = shared + largest(sums, 2, relevance[..., width : 2 * width]).relevance
         shared, taken = share(layer, edges, bias, shared, walk.how)
         half = shared[..., 2 * inward :].sum(dim=-1, keepdim=True) / 2
         rest.add_((half.sum(dim=2) + scattered(half, index, nodes))[..., 0])
@@ -341,7 +338,7 @@ def _edge_layer(
 
     walk.steps.append((f"edges {number + 1}", back))
     joined = Dense(torch.cat([conv.outward.weight, shortcut.weight], dim=1))
-    inputs = torch.cat([*means, features], dim=-1)
+    inputs = torch.cat([sums.mean(dim=2), features], dim=-1)
     return torch.relu(walk.linear(f"nodes {number + 1}", joined, inputs, conv.outward.bias + shortcut.bias))
 
 

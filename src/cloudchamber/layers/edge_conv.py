@@ -4,7 +4,7 @@ The publication's edge feature ``Theta (x_j - x_i) + Phi x_i`` becomes ``(Phi - 
 meet nodes, not edges. Added to it are invariants of the two directions and energies, so that a layer answers to
 distances on the sphere and to nothing else of the coordinates:
 
-    e_ij = relu(A x_i + B x_j + W g_ij + v |y_i - y_j|^2),      x'_i = C mean_j e_ij  (+ D max_j e_ij),
+    e_ij = relu(A x_i + B x_j + W g_ij + v |y_i - y_j|^2),      x'_i = C mean_j e_ij,
 
 with ``g_ij`` of ``pair_geometry``, the neighbours j of i by ``nearest``, and learned coordinates y in dynamic layers. C
 is the last linear layer of the publication's kernel: it commutes with the mean.
@@ -17,7 +17,7 @@ d = |n_i - n_j| of unit vectors.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,11 +36,9 @@ from cloudchamber.layers.simd import (
     product,
     sloped,
     store,
-    where_equal,
 )
 
 Floats = NDArray[np.float32]
-Aggregation = Literal["mean", "mean and max"]
 
 # widths of the kernels of pair_geometry: (charge times) rad EV of both ends together, of one end, and angles in rad
 PAIR_SPREADS = (6.0, 10.0, 18.0)
@@ -403,9 +401,8 @@ def _aggregate(
     stretch: Floats,
     index: NDArray[np.int64],
     mean: Floats,
-    top: Floats,
 ) -> None:
-    """Mean (and, if ``top`` is not empty, maximum) over the edges of every node; width a multiple of sixteen."""
+    """Mean over the edges of every node; width a multiple of sixteen."""
     samples, nodes, k = index.shape
     width = centre.shape[2]
     share = np.float32(1.0) / np.float32(k)
@@ -420,19 +417,16 @@ def _aggregate(
                 node = s * nodes + i
                 pair = node * k
                 start = load(centre, node * width + column)
-                total, highest = zero, zero
+                total = zero
                 for e in range(k):
                     at = (s * nodes + index[s, i, e]) * width + column
                     value = _edge(start, other, at, geometry, (pair + e) * 8, rows, squares[e], far)
-                    value = larger(value, zero)
-                    total, highest = added(total, value), larger(value, highest)
+                    total = added(total, larger(value, zero))
                 store(mean, node * width + column, more(zero, share, total))
-                if top.size > 0:
-                    store(top, node * width + column, highest)
 
 
 @njit(cache=True, nogil=True)
-def _aggregate_gradient(  # noqa: PLR0915
+def _aggregate_gradient(
     centre: Floats,
     other: Floats,
     geometry: Floats,
@@ -440,9 +434,7 @@ def _aggregate_gradient(  # noqa: PLR0915
     places: Floats,
     stretch: Floats,
     index: NDArray[np.int64],
-    top: Floats,
     d_mean: Floats,
-    d_top: Floats,
     d_centre: Floats,
     d_other: Floats,
     d_weight: NDArray[np.float64],
@@ -473,19 +465,13 @@ def _aggregate_gradient(  # noqa: PLR0915
                 here = node * width + column
                 start = load(centre, here)
                 slope = more(zero, share, load(d_mean, here))
-                highest, extra = zero, zero
-                if top.size > 0:
-                    highest, extra = load(top, here), load(d_top, here)
                 own, t8 = zero, zero
                 t0, t1, t2, t3, t4, t5, t6, t7 = zero, zero, zero, zero, zero, zero, zero, zero
                 for e in range(k):
                     at = (s * nodes + index[s, i, e]) * width + column
                     g = (pair + e) * 8
                     value = _edge(start, other, at, geometry, g, rows, squares[e], far)
-                    slopes = slope
-                    if top.size > 0:
-                        slopes = added(slope, where_equal(value, highest, extra))
-                    value = sloped(value, none, slopes)
+                    value = sloped(value, none, slope)
                     store(d_other, at, added(load(d_other, at), value))
                     own = added(own, value)
                     t0, t1 = more(t0, number(geometry, g), value), more(t1, number(geometry, g + 1), value)
@@ -539,25 +525,23 @@ class _Aggregate(torch.autograd.Function):
         stretch: Tensor,
         geometry: Tensor,
         index: Tensor,
-        with_top: bool,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         kept = [value.detach().contiguous() for value in (centre, other, geometry, weight, places, stretch, index)]
         mean = torch.empty_like(kept[0])
-        top = torch.empty(mean.shape if with_top else (0, 0, 0))
-        _aggregate(*(value.numpy() for value in (*kept, mean, top)))
-        ctx.save_for_backward(*kept, top.detach())
-        return mean, top
+        _aggregate(*(value.numpy() for value in (*kept, mean)))
+        ctx.save_for_backward(*kept)
+        return mean
 
     @staticmethod
-    def backward(ctx: Any, d_mean: Tensor, d_top: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, d_mean: Tensor) -> tuple[Tensor | None, ...]:
         read = ctx.saved_tensors
         centre, other, _, weight, places, *_ = read
         d_centre, d_other, d_places = torch.empty_like(centre), torch.zeros_like(other), torch.zeros_like(places)
         d_weight = torch.zeros(GEOMETRY + 1, weight.shape[1], dtype=torch.float64)
-        slopes = (d_mean.contiguous(), d_top.contiguous())
-        _aggregate_gradient(*(value.numpy() for value in (*read, *slopes, d_centre, d_other, d_weight, d_places)))
+        found = (d_centre, d_other, d_weight, d_places)
+        _aggregate_gradient(*(value.numpy() for value in (*read, d_mean.contiguous(), *found)))
         d_weight = d_weight.float()
-        return d_centre, d_other, d_weight[:-1], d_places, d_weight[-1], None, None, None
+        return d_centre, d_other, d_weight[:-1], d_places, d_weight[-1], None, None
 
 
 def aggregate(
@@ -568,9 +552,8 @@ def aggregate(
     stretch: Tensor,
     geometry: Tensor,
     index: Tensor,
-    aggregation: Aggregation = "mean",
 ) -> Tensor:
-    """``relu(centre_i + other_j + geometry_ij weight + stretch |places_i - places_j|^2)``, aggregated over neighbours.
+    """``relu(centre_i + other_j + geometry_ij weight + stretch |places_i - places_j|^2)``, its mean over neighbours.
 
     Args:
         centre, other: (sample, node, width).
@@ -579,27 +562,25 @@ def aggregate(
         stretch: (width,).
         geometry: (sample, node, k, GEOMETRY).
         index: neighbours (sample, node, k).
-        aggregation: "mean" gives (sample, node, width), "mean and max" (sample, node, 2 width).
+
+    Returns:
+        (sample, node, width).
     """
-    with_top = aggregation == "mean and max"
     if compiled(centre, other, weight, places, stretch, geometry) and not geometry.requires_grad:
         width = centre.shape[-1]
         if width % LANES:  # the loops take sixteen features at once
             centre, other, weight, stretch = (
                 nn.functional.pad(value, (0, -width % LANES)) for value in (centre, other, weight, stretch)
             )
-        mean, top = _Aggregate.apply(  # type: ignore[no-untyped-call]
-            centre, other, weight, places, stretch, geometry, index, with_top
+        mean: Tensor = _Aggregate.apply(  # type: ignore[no-untyped-call]
+            centre, other, weight, places, stretch, geometry, index
         )
-        mean, top = mean[..., :width], top[..., :width]
-        return torch.cat([mean, top], dim=-1) if with_top else mean
+        return mean[..., :width]
     edges = centre[:, :, None] + neighbours_of(other, index) + geometry @ weight
     if places.shape[-1]:
         square = (places[:, :, None] - neighbours_of(places, index)).square().sum(dim=-1, keepdim=True)
         edges = edges + square * stretch
-    edges = torch.relu(edges)
-    mean = edges.mean(dim=2)
-    return torch.cat([mean, edges.max(dim=2).values], dim=-1) if with_top else mean
+    return torch.relu(edges).mean(dim=2)
 
 
 class EdgeConv(nn.Module):
@@ -608,18 +589,16 @@ class EdgeConv(nn.Module):
     Args:
         inward, outward: features of a node before and after.
         axes: of the learned coordinates; 0 for none.
-        aggregation: over the edges of a node.
     """
 
-    def __init__(self, inward: int, outward: int, axes: int = 0, aggregation: Aggregation = "mean") -> None:
+    def __init__(self, inward: int, outward: int, axes: int = 0) -> None:
         super().__init__()
-        self.aggregation: Aggregation = aggregation
         self.axes = axes
         self.centre = nn.Linear(inward, outward)
         self.other = nn.Linear(inward, outward, bias=False)
         self.weight = nn.Parameter(torch.randn(GEOMETRY, outward) / GEOMETRY**0.5)
         self.stretch = nn.Parameter(torch.randn(outward) * 0.1) if axes else None
-        self.outward = nn.Linear(outward * (2 if aggregation == "mean and max" else 1), outward)
+        self.outward = nn.Linear(outward, outward)
 
     def forward(self, nodes: Tensor, geometry: Tensor, index: Tensor, places: Tensor | None = None) -> Tensor:
         """``nodes`` (sample, node, inward) to (sample, node, outward).
@@ -633,8 +612,6 @@ class EdgeConv(nn.Module):
             places, stretch = nodes.new_empty((*nodes.shape[:2], 0)), nodes.new_zeros(self.weight.shape[1])
         else:
             stretch = self.stretch
-        edges = aggregate(
-            self.centre(nodes), self.other(nodes), self.weight, places, stretch, geometry, index, self.aggregation
-        )
+        edges = aggregate(self.centre(nodes), self.other(nodes), self.weight, places, stretch, geometry, index)
         out: Tensor = self.outward(edges)
         return out

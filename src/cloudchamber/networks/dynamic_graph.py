@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.layers.edge_conv import Aggregation, EdgeConv, most_alike, nearest, pair_geometry
+from cloudchamber.layers.edge_conv import EdgeConv, most_alike, nearest, pair_geometry
 
 LEARNED_AXES = 4
 
@@ -38,7 +38,6 @@ class DynamicGraph(nn.Module):
         neighbours: of a cosmic ray on the sphere; dynamic layers keep half of them.
         widths: features of a cosmic ray after each layer.
         dynamic: for each layer, whether its neighbours are chosen in learned coordinates.
-        aggregation: over the neighbours of a cosmic ray.
     """
 
     outputs = 5
@@ -48,7 +47,6 @@ class DynamicGraph(nn.Module):
         neighbours: int = 16,
         widths: Sequence[int] = (32, 32, 64),
         dynamic: Sequence[bool] = (False, False, True),
-        aggregation: Aggregation = "mean",
     ) -> None:
         super().__init__()
         if len(widths) != len(dynamic) or not widths:
@@ -60,7 +58,7 @@ class DynamicGraph(nn.Module):
         self.places = nn.ModuleList()
         inward = 1
         for width, moves in zip(widths, dynamic, strict=True):
-            self.convolutions.append(EdgeConv(inward, width, LEARNED_AXES if moves else 0, aggregation))
+            self.convolutions.append(EdgeConv(inward, width, LEARNED_AXES if moves else 0))
             self.shortcuts.append(nn.Linear(inward, width))
             self.places.append(nn.Linear(inward, LEARNED_AXES, bias=False) if moves else nn.Identity())
             inward = width
