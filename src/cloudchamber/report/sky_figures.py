@@ -220,16 +220,16 @@ def significance_figure(
                         markerfacecolor=face, markersize=4, linewidth=0.9, zorder=3,
                     )  # fmt: skip
         axes.axhline(float(norm.sf(5)), color=INK, linewidth=0.9)
-        ends = [(1 / (1 + n), f"{n:,} isotropic skies".replace(",", "\u2009"), "#5f6c6a") for n in isotropic[world]]
-        for end, _, _ in ends:
-            axes.axhline(end, color=GREY, linewidth=1, linestyle=":")
+        numbers_of_skies = sorted({min(isotropic[world]), max(isotropic[world])})  # labels of more would overlap
+        for n in numbers_of_skies:
+            axes.axhline(1 / (1 + n), color=GREY, linewidth=1, linestyle=":")
         _p_axis(axes, lowest)
         right = axes.get_xlim()[1]
         axes.set_xlim(0, right)
-        for height, text, shade in ((float(norm.sf(5)), "5σ", INK), *ends):
+        for n in numbers_of_skies:
             axes.text(
-                0.015 * right, height * 1.4, text, ha="left", va="bottom", fontsize=7, color=shade, zorder=4,
-                path_effects=[withStroke(linewidth=2, foreground="white")],
+                0.015 * right, 1.4 / (1 + n), f"{n:,} isotropic skies".replace(",", "\u2009"), ha="left", va="bottom",
+                fontsize=7, color="#5f6c6a", zorder=4, path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip
         axes.set_title(world)
         axes.set_xlabel("signal cosmic rays in a sky")
