@@ -35,7 +35,7 @@ from cloudchamber.metrics.classification import auc
 
 FRACTION_WEIGHT, DIRECTION_WEIGHT, COSMIC_RAY_WEIGHT = 0.1, 0.2, 0.5
 """Of the terms of the loss, relative to the log-odds of the sky."""
-VALIDATION_SKIES = 1024
+VALIDATION_SKIES = 4096
 """Skies of the validation split that are scored after every epoch."""
 STEEPEST = 2.0
 """Half of the log-odds on the wrong side up to which the loss of a sky is exponential."""
