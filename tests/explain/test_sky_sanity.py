@@ -4,6 +4,7 @@ from sklearn.metrics import roc_auc_score
 
 from cloudchamber.explain.sky_sanity import deletion_by_relevance, signal_roc
 from cloudchamber.schema import BadInput
+from cloudchamber.simulators.cosmicrays.directions import to_equatorial
 
 
 def skies(n=20, rays=200, signal=20, seed=0):
@@ -53,6 +54,20 @@ def test_a_deleted_cosmic_ray_keeps_its_energy():
         np.testing.assert_allclose(np.linalg.norm(changed[..., :3], axis=2), 1, rtol=1e-6)
         assert (changed != rays).any(axis=2).sum() == rays.shape[0] * 100
     assert (seen[0] != rays).any(axis=2)[:, :20].all()
+
+
+def test_deleted_cosmic_rays_lie_where_the_observatory_looks():
+    rays, truth = skies()
+    seen = []
+
+    def statistic(changed):
+        seen.append(changed)
+        return np.zeros(len(changed))
+
+    deletion_by_relevance(statistic, rays, truth, (1.0,), np.random.default_rng(1), "auger")
+    for changed in seen:
+        declination = np.degrees(np.arcsin(to_equatorial(changed[..., :3].reshape(-1, 3).astype(np.float64))[:, 2]))
+        assert declination.max() < 45  # Auger sees nothing farther north
 
 
 def test_roc_area_is_that_of_scikit_learn_with_ties():

@@ -59,6 +59,8 @@ class SkySettings(Protocol):
     def skies(self) -> int: ...
     @property
     def cosmic_rays(self) -> int: ...
+    @property
+    def exposure(self) -> str: ...
 
 
 # --- relevance and its rivals -----------------------------------------------------------------------------------------
@@ -281,7 +283,9 @@ def deletion(config: SkySettings, predictors: Mapping[str, Any], test: Samples, 
             owner = method.split(":")[0]
             if owner in found and owner != name:
                 continue  # relevance explains its own network
-            curve = deletion_by_relevance(_log_odds(detector), rays, score, FRACTIONS, np.random.default_rng(seed))
+            curve = deletion_by_relevance(
+                _log_odds(detector), rays, score, FRACTIONS, np.random.default_rng(seed), config.exposure
+            )
             table["network"].append(name)
             table["method"].append(method)
             for key in ("statistic", "random", "difference"):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.schema import BadInput
+from cloudchamber.simulators.cosmicrays.exposure import isotropic_directions
 
 Doubles = NDArray[np.float64]
 Statistic = Callable[[NDArray[np.float32]], NDArray[np.floating]]
@@ -86,6 +87,7 @@ def deletion_by_relevance(
     relevance: NDArray[np.floating],
     fractions: Sequence[float],
     rng: np.random.Generator,
+    exposure: str = "full",
 ) -> SkyDeletion:
     """The loss of a test statistic when cosmic rays get isotropic directions, the most relevant first.
 
@@ -97,6 +99,7 @@ def deletion_by_relevance(
         relevance: (sky, cosmic_ray).
         fractions: (step,), increasing parts of the cosmic rays, e.g. ``FRACTIONS``.
         rng: of directions and orders.
+        exposure: with which the isotropic sky is seen.
 
     Raises:
         BadInput: shapes that do not fit, relevance that is not finite, fractions outside 0 to 1 or not increasing.
@@ -109,8 +112,7 @@ def deletion_by_relevance(
         raise BadInput(f"cosmic rays of shape {rays.shape}: expected (sky, cosmic_ray, 4) with x, y, z, E")
     if relevance.shape != rays.shape[:2] or not np.isfinite(relevance).all():
         raise BadInput(f"relevance of shape {relevance.shape}: expected one finite number for each of {rays.shape[:2]}")
-    isotropic = rng.standard_normal((*rays.shape[:2], 3))
-    isotropic /= np.linalg.norm(isotropic, axis=2, keepdims=True)
+    isotropic = isotropic_directions(rng, rays.shape[0] * rays.shape[1], exposure).reshape(*rays.shape[:2], 3)
     given, random = (_ranks(scores, rng) for scores in (relevance.astype(np.float64), rng.random(relevance.shape)))
 
     def curve(ranks: NDArray[np.int64]) -> Doubles:
