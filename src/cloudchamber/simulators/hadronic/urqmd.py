@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import ELASTIC, INELASTIC, Beam, Events
+from cloudchamber.simulators.hadronic.kinematics import turns
 from cloudchamber.simulators.hadronic.particles import ISOTOPES, NUCLEI, TARGETS
 
 INSTALL = "pip install 'cloudchamber[generators]'"
@@ -70,7 +71,7 @@ class UrQMD:
             found += [_one(generator, int(projectile)) for _ in mine]
             places += mine.tolist()
         found = [found[place] for place in np.argsort(places)]
-        turn = _turns(beam.direction)
+        turn = turns(beam.direction)
         momentum = [np.concatenate([p[:, :1], p[:, 1:] @ turn[i].T], axis=1) for i, (_, _, p, _) in enumerate(found)]
         incoming = np.stack([np.concatenate([total[:1], turn[i] @ total[1:]]) for i, (*_, total) in enumerate(found)])
         return Events(
@@ -120,15 +121,3 @@ def _one(generator: Any, projectile: int) -> tuple[int, NDArray[np.int32], NDArr
         channel = ELASTIC if alone and len(rest) == 1 else INELASTIC
         return channel, kind, momentum, momentum.sum(axis=0)
     raise BadInput(f"UrQMD: no interaction in {TRIES} tries")
-
-
-def _turns(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotations (event, 3, 3) that turn z into each direction (event, 3)."""
-    x, y, z = direction.T
-    across = np.hypot(x, y)
-    along = across > 0
-    length = np.where(along, across, 1.0)
-    cos, sin = np.where(along, x / length, 1.0), y / length
-    zero = np.zeros_like(z)
-    columns = [[cos * z, sin * z, -across], [-sin, cos, zero], [x, y, z]]
-    return np.stack([np.stack(column, axis=1) for column in columns], axis=2)
