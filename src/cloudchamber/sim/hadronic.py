@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from cloudchamber.simulators.hadronic.events import Events
 
 SUFFIXES = (".h5", ".hdf5", ".hepmc3")
-CHUNK = 5000
-"""Events that a generator makes at once, from one seed."""
+CHUNK = 500
+"""Events that a generator makes at once, from one seed: seconds on lead."""
 MAX_EVENTS = 20_000_000
 """Of one file, which is made in memory."""
 
@@ -49,6 +50,9 @@ def hadronic(
     Geant4 with FTFP_BERT_ATL and elastic scattering, or UrQMD 3.4. Targets are pure isotopes. The file says which
     program, which data sets and which seed.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from cloudchamber.data.geant4_data import home_made_tables
     from cloudchamber.data.interactions import write_events
     from cloudchamber.simulators.hadronic import models
@@ -70,9 +74,15 @@ def hadronic(
     generator = chosen.start(home_made_tables())
     start = time.monotonic()
     parts: list[Events] = []
-    for chunk, first in enumerate(range(0, number, CHUNK)):
-        own = int(np.random.SeedSequence(seed, spawn_key=(chunk,)).generate_state(1)[0]) % 2**31
-        parts.append(generator.generate(beam.repeated(min(CHUNK, number - first)), own))
+    with Progress(
+        TextColumn("interactions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+    ) as bar:  # fmt: skip
+        task = bar.add_task("interactions", total=number)
+        for chunk, first in enumerate(range(0, number, CHUNK)):
+            own = int(np.random.SeedSequence(seed, spawn_key=(chunk,)).generate_state(1)[0]) % 2**31
+            parts.append(generator.generate(beam.repeated(min(CHUNK, number - first)), own))
+            bar.update(task, advance=len(parts[-1]))
     seconds = time.monotonic() - start
     events = joined(parts)
     about = {
