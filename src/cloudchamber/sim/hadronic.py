@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
 import time
@@ -71,13 +72,13 @@ def hadronic(
     chosen = models.model(model)
     beam = models.beam_of(chosen, projectile, target, energy, _vector(direction), 1)
     seed = secrets.randbits(31) if random_seed is None else random_seed
-    generator = chosen.start(home_made_tables())
     start = time.monotonic()
     parts: list[Events] = []
-    with Progress(
+    bar = Progress(
         TextColumn("interactions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
-    ) as bar:  # fmt: skip
+    )  # fmt: skip
+    with contextlib.closing(chosen.start(home_made_tables())) as generator, bar:
         task = bar.add_task("interactions", total=number)
         for chunk, first in enumerate(range(0, number, CHUNK)):
             own = int(np.random.SeedSequence(seed, spawn_key=(chunk,)).generate_state(1)[0]) % 2**31

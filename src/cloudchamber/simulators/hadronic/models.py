@@ -31,6 +31,10 @@ class Generator(Protocol):
         """One interaction for every entry of ``beam``."""
         ...
 
+    def close(self) -> None:
+        """End what was started."""
+        ...
+
 
 @dataclass(frozen=True)
 class Model:

@@ -60,6 +60,9 @@ class UrQMD:
             warnings.simplefilter("ignore")  # that short-lived particles stay undecayed, which we want
             return self._generate(beam, seed)
 
+    def close(self) -> None:
+        """Nothing was started: the library stays in this process."""
+
     def _generate(self, beam: Beam, seed: int) -> Events:
         rows = np.stack([beam.projectile, beam.target, beam.kinetic_energy], axis=1).astype(np.float64)
         kinds, group = np.unique(rows, axis=0, return_inverse=True)
