@@ -16,6 +16,7 @@ import typer
 
 from cloudchamber import __version__
 from cloudchamber.schema import BadInput, did_you_mean
+from cloudchamber.sim.hadronic import hadronic
 from cloudchamber.sim.heavyion import heavyion
 from cloudchamber.sim.skies import skies
 
@@ -44,6 +45,7 @@ sim = typer.Typer(
 app.add_typer(sim, name="sim")
 sim.command("heavyion", context_settings={"help_option_names": ["-h", "--help"]})(heavyion)
 sim.command("skies")(skies)
+sim.command("hadronic")(hadronic)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
@@ -509,7 +511,12 @@ def doctor() -> None:
         from cloudchamber.run import choose_device
 
         out.print(f"  networks run on: {choose_device('auto')}", markup=False)
-    extras = {"root": ("uproot", "--data from ROOT files"), "parquet": ("pyarrow", "--data from Parquet files")}
+    extras = {
+        "root": ("uproot", "--data from ROOT files"),
+        "parquet": ("pyarrow", "--data from Parquet files"),
+        "geant4": ("geant4_pybind", "hadronic interactions by Geant4"),
+        "generators": ("chromo", "hadronic interactions by UrQMD, and HepMC3 files"),
+    }
     for extra in metadata("cloudchamber").get_all("Provides-Extra") or []:
         module, adds = extras[extra]
         there = importlib.util.find_spec(module) is not None

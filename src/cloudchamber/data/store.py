@@ -281,15 +281,15 @@ def _write(
     path: Path,
     schema: Mapping[str, Array],
     attributes: Mapping[str, Any],
-    length: int,
+    lengths: Mapping[str, int],
     read: Callable[[str, int, int], NDArray[Any]],
 ) -> None:
-    """Stream columns to an HDF5 file; ``read`` is (name, first, stop) to records."""
+    """Stream columns to an HDF5 file; ``lengths`` of their first axes, ``read`` is (name, first, stop) to values."""
     with replacing(path) as partial:
         with _new_file(partial, SEAL_BYTES) as (file, disk):
             digest = _Digest()
             for name, array in sorted(schema.items()):
-                one = read(name, 0, 1)
+                one, length = read(name, 0, 1), lengths[name]
                 rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
                 chunks = (rows, *(max(1, axis) for axis in one.shape[1:]))
                 column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
@@ -322,15 +322,15 @@ def write_shard(path: Path, arrays: Arrays, schema: Mapping[str, Array], attribu
 
     Args:
         path: the shard.
-        arrays: columns of the schema, checked before (see ``checked``).
+        arrays: columns of the schema, checked before (see ``checked``); ragged ones have first axes of their own.
         schema: the meaning of the columns.
         attributes: strings and numbers: study, config (JSON), seed, code, chunk. Schema version and checksum are added.
 
     Raises:
         BadInput: disk full, or the place cannot be written.
     """
-    length = len(next(iter(arrays.values())))
-    _write(path, schema, attributes, length, lambda name, first, stop: arrays[name][first:stop])
+    lengths = {name: len(values) for name, values in arrays.items()}
+    _write(path, schema, attributes, lengths, lambda name, first, stop: arrays[name][first:stop])
 
 
 @contextlib.contextmanager
@@ -525,7 +525,7 @@ def write_file(dataset: Dataset, path: Path) -> None:
     Raises:
         BadInput: disk full, the place cannot be written, or a shard cannot be read.
     """
-    _write(path, dataset.schema, dataset.attributes, len(dataset), dataset._slice)
+    _write(path, dataset.schema, dataset.attributes, dict.fromkeys(dataset.schema, len(dataset)), dataset._slice)
 
 
 def open_dataset(path: Path, schema: Mapping[str, Array], lengths: Mapping[str, int]) -> Dataset:

@@ -1,0 +1,105 @@
+"""``cloudchamber sim hadronic pi+ H --energy 25 -n 1000 -o events.h5``: hadronic interactions by a real generator."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from cloudchamber.schema import BadInput
+
+if TYPE_CHECKING:
+    from cloudchamber.simulators.hadronic.events import Events
+
+SUFFIXES = (".h5", ".hdf5", ".hepmc3")
+CHUNK = 500
+"""Events that a generator makes at once, from one seed: seconds on lead."""
+MAX_EVENTS = 20_000_000
+"""Of one file, which is made in memory."""
+
+OUTPUT, PHYSICS = "Output", "Physics"
+
+Projectile = Annotated[str, typer.Argument(help="pi+, pi-, K+, K-, K0L, p or n")]
+Target = Annotated[str, typer.Argument(help="H, C, Ar, Fe, Cu, W or Pb")]
+Energy = Annotated[float, typer.Option(help="kinetic energy [GeV], 1 to 100", rich_help_panel=PHYSICS)]
+Direction = Annotated[str, typer.Option(help="of the projectile, x,y,z of any length", rich_help_panel=PHYSICS)]
+ModelName = Annotated[str, typer.Option("--model", help="geant4 or urqmd", rich_help_panel=PHYSICS)]
+RandomSeed = Annotated[int | None, typer.Option(help="default: from the system", rich_help_panel=PHYSICS)]
+Number = Annotated[int, typer.Option("-n", "--number", help="number of interactions", rich_help_panel=OUTPUT)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="file .h5 or .hepmc3", rich_help_panel=OUTPUT)]
+
+
+def hadronic(
+    projectile: Projectile,
+    target: Target,
+    output: Output,
+    energy: Energy = 25.0,
+    direction: Direction = "0,0,1",
+    number: Number = 1000,
+    model: ModelName = "geant4",
+    random_seed: RandomSeed = None,
+) -> None:
+    """First interactions of a hadron with a nucleus at rest: complete final states, by Geant4 or UrQMD.
+
+    Geant4 with FTFP_BERT_ATL and elastic scattering, or UrQMD 3.4. Targets are pure isotopes. The file says which
+    program, which data sets and which seed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from cloudchamber.data.geant4_data import home_made_tables
+    from cloudchamber.data.interactions import write_events
+    from cloudchamber.simulators.hadronic import models
+    from cloudchamber.simulators.hadronic.events import joined
+
+    if output.suffix not in SUFFIXES:
+        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
+    if output.exists():
+        raise BadInput(f"file {output} exists, will not overwrite")
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    if not 1 <= number <= MAX_EVENTS:
+        raise BadInput(f"{number} interactions: from 1 to {MAX_EVENTS} in one file", status=2)
+    if random_seed is not None and random_seed < 0:
+        raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
+    chosen = models.model(model)
+    beam = models.beam_of(chosen, projectile, target, energy, _vector(direction), 1)
+    seed = secrets.randbits(31) if random_seed is None else random_seed
+    start = time.monotonic()
+    parts: list[Events] = []
+    bar = Progress(
+        TextColumn("interactions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+    )  # fmt: skip
+    with contextlib.closing(chosen.start(home_made_tables())) as generator, bar:
+        task = bar.add_task("interactions", total=number)
+        for chunk, first in enumerate(range(0, number, CHUNK)):
+            own = int(np.random.SeedSequence(seed, spawn_key=(chunk,)).generate_state(1)[0]) % 2**31
+            parts.append(generator.generate(beam.repeated(min(CHUNK, number - first)), own))
+            bar.update(task, advance=len(parts[-1]))
+    seconds = time.monotonic() - start
+    events = joined(parts)
+    about = {
+        "model": chosen.title, "version": generator.version, "data": generator.data, "seed": str(seed),
+        "beam": f"{projectile} {target} {energy:g} GeV",
+    }  # fmt: skip
+    write_events(output, events, about)
+    elastic = float((events.channel == 0).mean())
+    typer.echo(
+        f"{output}: {number} interactions of {projectile} at {energy:g} GeV with {target}, {elastic:.1%} elastic,"
+        f" {events.count.mean():.2f} particles each; {chosen.title} ({generator.data}), seed {seed}, {seconds:.1f} s"
+    )
+
+
+def _vector(text: str) -> NDArray[np.float64]:
+    try:
+        return np.array([float(one) for one in text.split(",")])
+    except ValueError:
+        raise BadInput(f"direction {text!r}: give three numbers, such as 0.6,0.6,0.529", status=2) from None

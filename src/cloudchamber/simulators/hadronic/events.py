@@ -1,0 +1,127 @@
+"""Complete final states of hadronic interactions, as flat arrays: which particles, with which four-momenta.
+
+Conventions: energies, momenta and masses in GeV, c = 1, metric (+, -, -, -); kinds are PDG codes (nuclei 100ZZZAAAI).
+Event i owns the rows ``offsets[i]:offsets[i + 1]`` of the particles. The projectile hits a nucleus at rest, and the
+final state holds everything that leaves, the residual nucleus included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudchamber.simulators.hadronic.particles import conserved
+
+ELASTIC, INELASTIC = 0, 1
+"""Values of ``channel``."""
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Projectiles on targets, one entry an event.
+
+    Attributes:
+        projectile: PDG codes (event,).
+        target: charge Z of the target's element (event,).
+        kinetic_energy: of the projectile in GeV (event,).
+        direction: unit vectors (event, 3).
+    """
+
+    projectile: NDArray[np.int32]
+    target: NDArray[np.int32]
+    kinetic_energy: NDArray[np.float64]
+    direction: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.projectile)
+
+    def repeated(self, n: int) -> Beam:
+        """The first entry n times."""
+        return Beam(
+            np.repeat(self.projectile[:1], n), np.repeat(self.target[:1], n), np.repeat(self.kinetic_energy[:1], n),
+            np.repeat(self.direction[:1], n, axis=0),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Events:
+    """Interactions with their final states.
+
+    Attributes:
+        beam: what came in, one entry an event.
+        nucleus: PDG code of the struck nucleus (event,).
+        incoming: four-momentum of projectile and nucleus together (event, 4), with the generator's masses.
+        channel: ELASTIC or INELASTIC (event,).
+        offsets: (event + 1,) first particle of each event, and the end.
+        kind: PDG codes (particle,).
+        momentum: (particle, 4): E, px, py, pz in GeV.
+    """
+
+    beam: Beam
+    nucleus: NDArray[np.int32]
+    incoming: NDArray[np.float64]
+    channel: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    kind: NDArray[np.int32]
+    momentum: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.channel)
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """Particles in each final state (event,)."""
+        return np.asarray(np.diff(self.offsets))
+
+    @property
+    def event_of(self) -> NDArray[np.int64]:
+        """The event of every particle (particle,)."""
+        return np.repeat(np.arange(len(self)), self.count)
+
+    def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Of values of the particles (particle, ...), the sum over each event (event, ...)."""
+        values = np.asarray(values, dtype=np.float64)
+        total = np.zeros((len(values) + 1, *values.shape[1:]))
+        np.cumsum(values, axis=0, out=total[1:])
+        sums = total[self.offsets[1:]] - total[self.offsets[:-1]]
+        return np.asarray(sums)
+
+    def part(self, chosen: NDArray[np.bool_]) -> Events:
+        """The events that ``chosen`` (event,) marks."""
+        kept = np.repeat(chosen, self.count)
+        beam = Beam(
+            self.beam.projectile[chosen], self.beam.target[chosen], self.beam.kinetic_energy[chosen],
+            self.beam.direction[chosen],
+        )  # fmt: skip
+        offsets = np.concatenate([[0], np.cumsum(self.count[chosen])])
+        return Events(
+            beam, self.nucleus[chosen], self.incoming[chosen], self.channel[chosen], offsets, self.kind[kept],
+            self.momentum[kept],
+        )  # fmt: skip
+
+
+def joined(parts: Sequence[Events]) -> Events:
+    """Several sets of events, one after the other."""
+    beam = Beam(
+        np.concatenate([part.beam.projectile for part in parts]),
+        np.concatenate([part.beam.target for part in parts]),
+        np.concatenate([part.beam.kinetic_energy for part in parts]),
+        np.concatenate([part.beam.direction for part in parts]),
+    )
+    return Events(
+        beam,
+        np.concatenate([part.nucleus for part in parts]),
+        np.concatenate([part.incoming for part in parts]),
+        np.concatenate([part.channel for part in parts]),
+        np.concatenate([[0], np.cumsum(np.concatenate([part.count for part in parts]))]),
+        np.concatenate([part.kind for part in parts]),
+        np.concatenate([part.momentum for part in parts]),
+    )
+
+
+def incoming_numbers(events: Events) -> NDArray[np.int64]:
+    """Charge, baryon number and strangeness of projectile and nucleus together (event, 3)."""
+    return conserved(events.beam.projectile) + conserved(events.nucleus)
