@@ -101,13 +101,13 @@ QUICK = CosmicRaySourcesConfig(
     graph_widths=(16, 32), epochs=8, deepsphere_epochs=8, batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRaySourcesConfig(
-    skies=40_000,
+    skies=20_000,
     probe_skies=1600,
     widths=(8, 16, 16, 32, 32, 64),
     neighbours=8,
     graph_widths=(32, 32, 32),
-    epochs=5,
-    deepsphere_epochs=3,
+    epochs=3,
+    deepsphere_epochs=5,
     batch_size=16,
     dropout=0.1,
 )
