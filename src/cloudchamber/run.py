@@ -662,6 +662,8 @@ def null(
         BadInput: the study has no null hypothesis, no such predictor, a share that is none, other weights than before.
     """
     run = open_run(path)
+    if run.study.null is None:
+        raise BadInput(f"study {run.study.name!r} has no null hypothesis: there is nothing to repeat", status=2)
     read_metrics(path)  # refuses a run that is not finished before the work
     directory, values = null_statistic(run, predictor, n, share, device, progress)
     if len(values) >= n:
@@ -681,8 +683,7 @@ def null_statistic(
 
     study, config = run.study, run.config
     make = study.null
-    if make is None:
-        raise BadInput(f"study {study.name!r} has no null hypothesis: there is nothing to repeat", status=2)
+    assert make is not None
     first, slash, shares = share.partition("/")
     if not (slash and first.isdigit() and shares.isdigit() and 1 <= int(first) <= int(shares)):
         raise BadInput(f"--share {share}: write it as 1/2 and 2/2 for two processes", status=2)

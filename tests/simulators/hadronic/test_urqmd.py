@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic import urqmd as module
-from cloudchamber.simulators.hadronic.events import ELASTIC, Beam, incoming_numbers, joined
+from cloudchamber.simulators.hadronic.events import Beam, incoming_numbers, joined
 from cloudchamber.simulators.hadronic.models import MODELS, beam_of, model
 from cloudchamber.simulators.hadronic.particles import conserved
 from cloudchamber.simulators.hadronic.urqmd import UrQMD
@@ -25,7 +27,7 @@ def beam(projectile: str, target: str, energy: float, n: int) -> Beam:
 
 def test_conserves_everything_and_flies_where_it_is_sent() -> None:
     running = UrQMD()
-    for projectile, target, energy in (("pi+", "H", 25.0), ("K-", "C", 10.0), ("p", "Pb", 50.0)):
+    for projectile, target, energy in (("pi+", "Fe", 25.0), ("K-", "C", 10.0), ("p", "Pb", 50.0)):
         events = running.generate(beam(projectile, target, energy, 6), 3)
         off = events.sums(conserved(events.kind)) - incoming_numbers(events)
         assert not off[:, :2].any()
@@ -48,12 +50,31 @@ def test_same_seed_same_events_in_any_order() -> None:
     assert first.incoming[4, 0] == pytest.approx(20.0 + 57 * 0.938, abs=0.6)
 
 
-def test_elastic_events_on_hydrogen_have_two_particles() -> None:
-    events = UrQMD().generate(beam("pi+", "H", 25.0, 40), 7)
-    elastic = events.channel == ELASTIC
-    assert 0 < elastic.mean() < 0.5  # 17 to 22 % in longer runs
-    assert (events.count[elastic] == 2).all()
-    assert joined([events, events]).count.tolist() == events.count.tolist() * 2
+HYDROGEN = """
+import numpy as np
+from cloudchamber.simulators.hadronic.models import MODELS, beam_of
+from cloudchamber.simulators.hadronic.urqmd import UrQMD
+events = UrQMD().generate(beam_of(MODELS["urqmd"], "pi+", "H", 25.0, np.array([0.6, 0.6, 0.529]), 40), 7)
+elastic = events.channel == 0
+assert 0 < elastic.mean() < 0.5, elastic.mean()  # 17 to 22 % in longer runs
+assert (events.count[elastic] == 2).all()
+total = events.sums(events.momentum)
+assert np.ptp(total, axis=0).max() < 1e-8, "no Fermi momentum: all events have the same sum"
+"""
+
+
+def test_hydrogen_in_a_process_of_its_own() -> None:
+    """Elastic events have two particles; after a nucleus the library would give the proton Fermi momentum."""
+    done = subprocess.run([sys.executable, "-c", HYDROGEN], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_hydrogen_after_a_nucleus_is_refused() -> None:
+    running = UrQMD()
+    two = running.generate(beam("p", "C", 10.0, 1), 1)
+    assert joined([two, two]).count.tolist() == two.count.tolist() * 2
+    with pytest.raises(BadInput, match="hydrogen or nuclei, not both"):
+        running.generate(beam("p", "H", 10.0, 1), 1)
 
 
 def test_projectiles_that_it_does_not_know_are_refused() -> None:

@@ -29,7 +29,7 @@ TRIES = 1000
 UNTOUCHED = 1e-6
 """GeV: a projectile that lost less energy met nothing."""
 
-_RUNNING: list[Any] = []  # the library holds one generator a process
+_RUNNING: list[Any] = []  # the library holds one generator a process, and whether it began with hydrogen
 
 
 class UrQMD:
@@ -96,10 +96,13 @@ def _generator(projectile: int, target: int, energy: float, seed: int) -> Any:
 
     symbol = {charge: name for name, charge in TARGETS.items()}[target]
     struck = "p" if target == 1 else f"{symbol}{ISOTOPES[symbol]}"
+    if _RUNNING and _RUNNING[1] != (target == 1):
+        # after a nucleus the library gives a single proton Fermi momentum, and its energy no longer adds up
+        raise BadInput("UrQMD in one process serves hydrogen or nuclei, not both: start another process for the other")
     try:
         kinematics = FixedTarget(KinEnergy(energy * GeV), projectile, struck)
         if not _RUNNING:
-            _RUNNING.append(UrQMD34(kinematics, seed=seed))
+            _RUNNING.extend([UrQMD34(kinematics, seed=seed), target == 1])
         else:
             _RUNNING[0].kinematics = kinematics
     except (KeyError, ValueError) as error:
