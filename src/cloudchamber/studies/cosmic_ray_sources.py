@@ -97,8 +97,8 @@ TINY = CosmicRaySourcesConfig(
     epochs=1, deepsphere_epochs=1, batch_size=8, dropout=0.0,
 )  # fmt: skip
 QUICK = CosmicRaySourcesConfig(
-    skies=2400, probe_skies=240, nside=32, widths=(8, 16, 16, 32, 32), convolutions=5, lens_nside=16, lens_rigidities=8,
-    graph_widths=(16, 32), epochs=8, deepsphere_epochs=8, batch_size=16, ensemble=200, dropout=0.0,
+    skies=2000, probe_skies=200, nside=32, widths=(8, 16, 16, 32, 32), convolutions=5, lens_nside=16, lens_rigidities=8,
+    graph_widths=(16, 32), epochs=7, deepsphere_epochs=7, batch_size=16, ensemble=200, dropout=0.0,
 )  # fmt: skip
 STANDARD = CosmicRaySourcesConfig(
     skies=20_000,
