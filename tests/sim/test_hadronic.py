@@ -14,7 +14,7 @@ from cloudchamber.data.interactions import read_events
 from cloudchamber.schema import BadInput
 from cloudchamber.sim import hadronic as module
 from cloudchamber.sim.hadronic import hadronic
-from cloudchamber.simulators.hadronic import geant4
+from cloudchamber.simulators.hadronic import own_process
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("geant4_pybind") is None, reason="needs the extra geant4")
 
@@ -85,6 +85,6 @@ def test_bad_words_are_refused_before_anything_starts(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(geant4.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(own_process.importlib.util, "find_spec", lambda name: None)
     assert "pip install 'cloudchamber[geant4]'" in error_of("p", "C", "-o", tmp_path / "e.h5")
     assert not (tmp_path / "e.h5").exists()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cloudchamber.schema import BadInput
-from cloudchamber.simulators.hadronic import geant4 as module
+from cloudchamber.simulators.hadronic import own_process
 from cloudchamber.simulators.hadronic.events import ELASTIC, INELASTIC, Beam, Events, incoming_numbers, joined
 from cloudchamber.simulators.hadronic.geant4 import Geant4, completed
 from cloudchamber.simulators.hadronic.geant4_tables import HOME_MADE, OFFICIAL, VARIABLES, geant4_environment
@@ -131,7 +131,7 @@ def test_a_start_that_fails_is_one_line(tmp_path: Path) -> None:
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(own_process.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"cloudchamber\[geant4\]"):
         Geant4(tmp_path)
 
@@ -143,7 +143,7 @@ def test_ends_with_its_owner(tmp_path: Path) -> None:
         "from cloudchamber.simulators.hadronic.geant4 import Geant4;"
         "from cloudchamber.simulators.hadronic.geant4_tables import write_tables;"
         "here = Path(sys.argv[1]); write_tables(here); running = Geant4(here);"
-        "print(running._process.pid, flush=True); os._exit(9)"
+        "print(running._program._process.pid, flush=True); os._exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     pid = int(done.stdout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,20 @@ class Beam:
     def __len__(self) -> int:
         return len(self.projectile)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """By name."""
+        return {
+            "projectile": self.projectile, "target": self.target, "kinetic_energy": self.kinetic_energy,
+            "direction": self.direction,
+        }  # fmt: skip
+
+    def take(self, rows: NDArray[Any]) -> Beam:
+        """The entries that ``rows`` names or marks."""
+        return Beam(**{name: values[rows] for name, values in self.arrays().items()})
+
     def repeated(self, n: int) -> Beam:
         """The first entry n times."""
-        return Beam(
-            np.repeat(self.projectile[:1], n), np.repeat(self.target[:1], n), np.repeat(self.kinetic_energy[:1], n),
-            np.repeat(self.direction[:1], n, axis=0),
-        )  # fmt: skip
+        return self.take(np.zeros(n, np.int64))
 
 
 @dataclass(frozen=True)
@@ -91,26 +100,23 @@ class Events:
 
     def part(self, chosen: NDArray[np.bool_]) -> Events:
         """The events that ``chosen`` (event,) marks."""
-        kept = np.repeat(chosen, self.count)
-        beam = Beam(
-            self.beam.projectile[chosen], self.beam.target[chosen], self.beam.kinetic_energy[chosen],
-            self.beam.direction[chosen],
-        )  # fmt: skip
-        offsets = np.concatenate([[0], np.cumsum(self.count[chosen])])
+        return self.ordered(np.flatnonzero(chosen))
+
+    def ordered(self, rows: NDArray[np.int64]) -> Events:
+        """The events ``rows``, in that order."""
+        count = self.count[rows]
+        offsets = np.concatenate([[0], np.cumsum(count)])
+        kept = np.repeat(self.offsets[rows] - offsets[:-1], count) + np.arange(offsets[-1])
         return Events(
-            beam, self.nucleus[chosen], self.incoming[chosen], self.channel[chosen], offsets, self.kind[kept],
-            self.momentum[kept],
+            self.beam.take(rows), self.nucleus[rows], self.incoming[rows], self.channel[rows], offsets,
+            self.kind[kept], self.momentum[kept],
         )  # fmt: skip
 
 
 def joined(parts: Sequence[Events]) -> Events:
     """Several sets of events, one after the other."""
-    beam = Beam(
-        np.concatenate([part.beam.projectile for part in parts]),
-        np.concatenate([part.beam.target for part in parts]),
-        np.concatenate([part.beam.kinetic_energy for part in parts]),
-        np.concatenate([part.beam.direction for part in parts]),
-    )
+    beams = [part.beam.arrays() for part in parts]
+    beam = Beam(**{name: np.concatenate([one[name] for one in beams]) for name in beams[0]})
     return Events(
         beam,
         np.concatenate([part.nucleus for part in parts]),

@@ -12,24 +12,17 @@ the same events, whatever was asked before.
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import subprocess
-import sys
-import tempfile
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_numbers
-from cloudchamber.simulators.hadronic.geant4_process import receive, send
+from cloudchamber.simulators.hadronic.geant4_tables import geant4_environment
+from cloudchamber.simulators.hadronic.own_process import OwnProcess
 from cloudchamber.simulators.hadronic.particles import NUCLEI, conserved, nucleus_code
-
-INSTALL = "pip install 'cloudchamber[geant4]'"
 
 
 class Geant4:
@@ -47,16 +40,11 @@ class Geant4:
     """
 
     def __init__(self, tables: Path) -> None:
-        if importlib.util.find_spec("geant4_pybind") is None:
-            raise BadInput(f"Geant4 is not installed: {INSTALL}")
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "cloudchamber.simulators.hadronic.geant4_process", str(tables)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-        )  # fmt: skip
-        hello = self._answer("start")
+        variables, self.data = geant4_environment(os.environ, tables.absolute())
+        self._program = OwnProcess("Geant4", "geant4_pybind", "geant4", "geant4_process", variables)
+        hello = self._program.hello
         self._masses = dict(zip(hello["kinds"].tolist(), hello["masses"].tolist(), strict=True))
-        self.data, self.version = str(hello["data"]), str(hello["version"]).strip("$ ").removeprefix("Name: ")
+        self.version = str(hello["version"]).strip("$ ").removeprefix("Name: ")
 
     def generate(self, beam: Beam, seed: int) -> Events:
         """The first interaction of every projectile of ``beam``.
@@ -68,17 +56,15 @@ class Geant4:
         Raises:
             BadInput: Geant4 ended or found no interaction.
         """
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the answer says why
-            send(
-                self._process.stdin, projectile=beam.projectile, target=beam.target,
-                kinetic_energy=beam.kinetic_energy, direction=beam.direction, seed=np.int64(seed),
-            )  # fmt: skip
-        found = self._answer("make events")
+        found = self._program.ask({**beam.arrays(), "seed": np.array(seed)})
         nucleus = np.array([NUCLEI[int(charge)] for charge in beam.target], np.int32)
         offsets = np.concatenate([[0], np.cumsum(found["count"])])
         incoming = self._incoming(beam, nucleus)
-        return completed(Events(beam, nucleus, incoming, found["process"], offsets, found["kind"], found["momentum"]))
+        return completed(Events(beam, nucleus, incoming, found["channel"], offsets, found["kind"], found["momentum"]))
+
+    def close(self) -> None:
+        """End the process."""
+        self._program.close()
 
     def _incoming(self, beam: Beam, nucleus: NDArray[np.int32]) -> NDArray[np.float64]:
         mass = np.array([self._masses[int(code)] for code in beam.projectile])
@@ -86,28 +72,6 @@ class Geant4:
         energy = beam.kinetic_energy + mass
         momentum = np.sqrt(beam.kinetic_energy * (energy + mass))[:, None] * beam.direction
         return np.concatenate([(energy + at_rest)[:, None], momentum], axis=1)
-
-    def close(self) -> None:
-        """End the process."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-        self._process.wait(timeout=10)
-        self._said.close()
-
-    def _answer(self, task: str) -> dict[str, NDArray[Any]]:
-        assert self._process.stdout is not None
-        found = receive(self._process.stdout)
-        if found is None:
-            self._said.seek(0)
-            lines = [line for line in self._said.read().decode(errors="replace").splitlines() if line.strip(" -*")]
-            self.close()
-            told = next((line for line in reversed(lines) if "rror" in line or "G4Exception" in line), "no message")
-            raise BadInput(f"Geant4 could not {task} ({told.strip()[:200]}): reinstall it with {INSTALL}")
-        if "error" in found:
-            raise BadInput(f"Geant4: {found['error']}")
-        return found
 
 
 def completed(events: Events) -> Events:
