@@ -239,7 +239,9 @@ def test_other_names_and_no_size_network(run: Path, fast: None, config: Any) -> 
 
 def test_a_handful_of_shapes_is_enough(tmp_path: Path, write: Callable[[Path, int], Path], config: Any) -> None:
     few = write(tmp_path / "few", 3)
-    write_page(few, nuclear_shape_sections(few, config))
+    page = write_page(few, nuclear_shape_sections(few, config)).read_text()
+    assert page.count("<svg") > 3
+    assert "nan" not in page.split("In short", 1)[1][:2000]
 
 
 def test_malformed_run_is_one_line(run: Path, fast: None, config: Any) -> None:

@@ -6,8 +6,8 @@ of ours. Targets are pure isotopes (``particles.ISOTOPES``).
 
 What leaves is completed: where Geant4 drops a slow recoil, the nucleus that is missing gets the four-momentum that is
 missing. Geant4 itself conserves charge and baryon number, and the four-momentum to an MeV or better. It conserves
-strangeness where FTF runs; the cascade lets nuclei swallow hyperons (12 % of K- on iron at 5 GeV). The same seed gives
-the same events, whatever was asked before.
+strangeness where FTF runs; the cascade lets nuclei swallow hyperons (11.8 +- 0.6 % of K- on iron at 5 GeV, 3000
+events, seed 3). The same seed gives the same events, whatever was asked before.
 """
 
 from __future__ import annotations
