@@ -461,7 +461,8 @@ def test_workers_that_die_again_and_again(toy: Study, tmp_path: Path) -> None:
     deadly = tmp_path / "deadly_study.py"
     deadly.write_text(Path(TOY).read_text().replace('journal("starts", first)', "first == 16 and os._exit(1)"))
     study = load_study(str(deadly))
-    with pytest.raises(BadInput, match="workers died again and again while simulating records from 16"):
+    # the scheduler counts a worker's death against every chunk that it held: a neighbour may be named
+    with pytest.raises(BadInput, match=r"workers died again and again, at last one that held the records from \d+,"):
         farm.simulate(study, study.preset("tiny"), N, 1, workers=2, study_source=str(deadly))
 
 

@@ -413,8 +413,8 @@ def _on_cluster(client: Client, origin: Origin, chunks: Sequence[Chunk]) -> Iter
             arrays = future.result() if error is None else {}
         if isinstance(error, KilledWorker):
             raise BadInput(
-                f"workers died again and again while simulating records from {chunk.first}, perhaps for want of "
-                "memory: give fewer workers or smaller chunks; what is finished is kept"
+                f"workers died again and again, at last one that held the records from {chunk.first}, perhaps for want "
+                "of memory: give fewer workers or smaller chunks; what is finished is kept"
             ) from error
         if error is not None:
             raise error
