@@ -24,10 +24,11 @@ import pytest
 import cloudchamber
 from cloudchamber import farm
 from cloudchamber.data.store import Dataset, read_shard, write_file
-from cloudchamber.schema import BadInput
+from cloudchamber.schema import BadInput, fingerprint
 from cloudchamber.study import Study, load_study
 
 TOY = str(Path(__file__).with_name("toy_study.py"))
+PHOTONS = str(Path(__file__).with_name("generator_study.py"))
 SOURCE = str(Path(cloudchamber.__file__).parents[1])
 N, CHUNKS = 60, 8
 
@@ -129,6 +130,32 @@ def test_records_are_the_studys_own(toy: Study) -> None:
     about = dataset.attributes
     assert json.loads(about.pop("config")) == config.model_dump()
     assert about == {"study": "toy", "seed": "7", "code": farm.code_hash(load_study(TOY)), "schema_version": 1}
+
+
+def test_records_may_own_rows() -> None:
+    """Columns of particles of events: the same from two processes as from one, and as the study makes them."""
+    study = load_study(PHOTONS)
+    config = study.preset("tiny")
+    one = farm.simulate(study, config, 40, 3, workers=1, study_source=PHOTONS)
+    parts = [
+        study.simulate(config, 16 * chunk, count, np.random.SeedSequence(3, spawn_key=(chunk,)))
+        for chunk, count in enumerate((16, 16, 8))
+    ]
+    found = one.read(np.arange(40))
+    for name in study.schema:
+        np.testing.assert_array_equal(found[name], np.concatenate([part[name] for part in parts]))
+    before = content(one)
+    for file in one.files:
+        file.unlink()
+    assert content(farm.simulate(study, config, 40, 3, workers=2, study_source=PHOTONS)) == before
+
+
+def test_keys_of_data_without_owned_rows_are_those_of_before(toy: Study) -> None:
+    """Data that were cached before ``Array.of`` was there are found again."""
+    origin = farm.Origin(TOY, toy.preset("tiny").model_dump_json(), 1, farm.code_hash(toy))
+    fields = ("axes", "unit", "doc", "dtype", "low", "high")
+    columns = {name: {field: getattr(array, field) for field in fields} for name, array in toy.schema.items()}
+    assert farm._key(toy, origin) == fingerprint([origin.config, 1, origin.code, 1, columns, 8])
 
 
 def test_seed_and_configuration_select_the_data(toy: Study) -> None:

@@ -7,8 +7,9 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,11 +24,19 @@ from cloudchamber.sim.skies import skies
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cloudchamber.run import OpenRun, Progress
+    from cloudchamber.run import OpenRun, Progress, Resources
     from cloudchamber.schema import Config
-    from cloudchamber.study import Row, Study
+    from cloudchamber.study import Experiment, Generator, Predictor, Row
 
 PIPE_WIDTH = 120
+
+EXTRAS = {
+    "root": ("uproot", "--data from ROOT files"),
+    "parquet": ("pyarrow", "--data from Parquet files"),
+    "geant4": ("geant4_pybind", "hadronic interactions by Geant4"),
+    "generators": ("chromo", "hadronic interactions by UrQMD, and HepMC3 files"),
+}
+"""Optional extras: the module that each installs, and what that is for."""
 
 UsageError: Any = typer.BadParameter.__base__  # typer brings its own click and does not export this name
 
@@ -71,12 +80,17 @@ def settings_of(pairs: list[str] | None) -> dict[str, str]:
     return settings
 
 
-def configured(source: str, preset: str, pairs: list[str] | None) -> tuple[Study, Config]:
+def configured(source: str, preset: str, pairs: list[str] | None) -> tuple[Experiment, Config]:
     """The study and its configuration: preset and ``--set``."""
     from cloudchamber.study import load_study
 
     study = load_study(source)
     return study, study.preset(preset).changed(settings_of(pairs))
+
+
+def installed(extra: str) -> bool:
+    """Whether an optional extra is there."""
+    return find_spec(EXTRAS[extra][0]) is not None
 
 
 @contextmanager
@@ -147,7 +161,7 @@ def results_file(study: str) -> Path:
     return installed if installed.exists() else Path(__file__).parents[2] / "results" / f"{study}.json"
 
 
-def headline(study: Study) -> str:
+def headline(study: Experiment) -> str:
     """The study's headline number from results/, or that there is none."""
     import json
 
@@ -163,27 +177,37 @@ def headline(study: Study) -> str:
 
 @app.command()
 def describe(study: StudyName) -> None:
-    """The card of a study: physics, data, predictors, where each part lives, citation."""
+    """The card of a study: physics, data, predictors or generators, where each part lives, citation."""
     import inspect
 
-    from cloudchamber.study import load_study
+    from cloudchamber.study import GeneratorStudy, Study, load_study
 
     found = load_study(study)
     out = console()
     out.soft_wrap = False  # long lines are wrapped at words, in a pipe too
     out.print(f"[bold]{found.name}[/bold]: {found.title}\n\n{found.question}\nReference: {found.reference}\n")
     preset = next(iter(found.presets))
-    out.print("[bold]Data[/bold] (one record a " + next(iter(found.schema.values())).axes.split()[0] + ")")
+    record = next(array.axes for array in found.schema.values() if array.of is None).split()[0]
+    out.print(f"[bold]Data[/bold] (one record for each {record})")
     for name, array in found.schema.items():
         out.print(f"  {name} ({array.axes}) [{array.unit or '1'}]: {array.doc}", markup=False)
-    out.print(f"Inputs ({found.input.axes}): {found.input.doc}", markup=False)
-    out.print(f"Targets: {', '.join(found.target_names)}\n")
-    out.print("[bold]Predictors[/bold]")
-    for name, predictor in found.predictors(found.preset(preset), 0, "cpu").items():
-        module = type(predictor).__module__
-        out.print(f"  {name} ({predictor.kind}): {predictor.title}  <- {module}", markup=False)
+    learners: Mapping[str, Predictor | Generator] = {}
+    heading = "Predictors"
+    if isinstance(found, Study):
+        out.print(f"Inputs ({found.input.axes}): {found.input.doc}", markup=False)
+        out.print(f"Targets: {', '.join(found.target_names)}")
+        learners = found.predictors(found.preset(preset), 0, "cpu")
+    elif isinstance(found, GeneratorStudy):
+        heading, learners = "Generators", found.generators(found.preset(preset), 0, "cpu")
+    out.print(f"\n[bold]{heading}[/bold]")
+    for name, learner in learners.items():
+        out.print(f"  {name} ({learner.kind}): {learner.title}  <- {type(learner).__module__}", markup=False)
     out.print("\n[bold]Probes[/bold] " + ("; ".join(f"{k}: {p.title}" for k, p in found.probes.items()) or "none"))
-    out.print("[bold]Explanations[/bold] " + (", ".join(found.explanations) or "none"))
+    if isinstance(found, Study):
+        out.print("[bold]Explanations[/bold] " + (", ".join(found.explanations) or "none"))
+    if found.extras:
+        needed = (f"{extra} ({'installed' if installed(extra) else 'missing'})" for extra in found.extras)
+        out.print("[bold]Extras[/bold] " + ", ".join(needed))
     out.print("\n[bold]Settings[/bold] (--set key=value), by preset: " + ", ".join(found.presets))
     for key, field in type(found.preset(preset)).model_fields.items():
         values = ", ".join(str(getattr(config, key)) for config in found.presets.values())
@@ -230,10 +254,22 @@ def run(
         logging.getLogger("cloudchamber").info("run directory %s", opened.path)
     try:
         with watched("simulating") as progress:
-            road.travel(opened, road.Resources(workers, scheduler, device, progress))
+            travel(opened, road.Resources(workers, scheduler, device, progress))
     except KeyboardInterrupt:
         raise BadInput(f"interrupted; go on with: cloudchamber run --resume {opened.path}") from None
     say_where(opened)
+
+
+def travel(opened: OpenRun[Any], resources: Resources) -> None:
+    """Go the road of the run's kind of study."""
+    from cloudchamber import generation
+    from cloudchamber import run as road
+    from cloudchamber.study import GeneratorStudy
+
+    if isinstance(opened.study, GeneratorStudy):
+        generation.travel(opened, resources)
+    else:
+        road.travel(opened, resources)
 
 
 @app.command()
@@ -260,7 +296,7 @@ def search(
     from cloudchamber import search as searches
     from cloudchamber.report.search import ranking, winner_line
     from cloudchamber.run import choose_device
-    from cloudchamber.study import load_study, study_names
+    from cloudchamber.study import Study, load_study, of_kind, study_names
 
     check_device(device)
     if resume is not None:
@@ -272,7 +308,8 @@ def search(
         if study is None:
             raise BadInput(f"give a study; known: {', '.join(sorted(study_names()))}", status=2)
         opened = searches.new_search(
-            load_study(study), study, preset, settings_of(settings), seed, runs, sampler=sampler,
+            of_kind(load_study(study), Study, "search"), study, preset, settings_of(settings), seed, runs,
+            sampler=sampler,
             trials=20 if trials is None else trials, winner_seeds=3 if winner_seeds is None else winner_seeds,
         )  # fmt: skip
         logging.getLogger("cloudchamber").info("directory of the search %s", opened.path)
@@ -295,7 +332,7 @@ def check_device(device: str) -> None:
         raise BadInput(f"--device {device!r}{did_you_mean(device, known)}", status=2)
 
 
-def say_where(opened: OpenRun) -> None:
+def say_where(opened: OpenRun[Any]) -> None:
     """The comparison of a finished run, and where its report is."""
     print_metrics([opened.path])
     print(f"report: {(opened.path / 'report.html').resolve()}")
@@ -340,6 +377,17 @@ def print_metrics(runs: list[Path]) -> None:
                 table.add_row(*label, predictor, *map(value_and_error, found))
         console().print(table)
         print()
+
+
+def print_rows(rows: list[Row]) -> None:
+    """Rows of metrics, one a line, with their samples if they name any."""
+    from rich.table import Table
+
+    keys = (*(["sample"] if any("sample" in row for row in rows) else []), "predictor", "target", "metric")
+    table = Table(*keys, "value", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(row[key] for key in keys), value_and_error(row))
+    console().print(table)
 
 
 @app.command()
@@ -396,11 +444,18 @@ def evaluate(
     """Score a finished run on new data, with a check of the training range."""
     from rich.table import Column, Table
 
+    from cloudchamber import generation
     from cloudchamber import run as road
+    from cloudchamber.study import GeneratorStudy
 
     check_device(device)
     if not data.is_file():
         raise BadInput(f"--data {data}: no such file", status=2)
+    if isinstance(road.open_run(directory).study, GeneratorStudy):
+        if column or output is not None:
+            raise BadInput("--map and -o are for studies that predict: a file of events has its own form", status=2)
+        print_rows(generation.evaluate(directory, data, device))
+        return
     result = road.evaluate(directory, data, settings_of(column) or None, device)
     outside = result["outside"]
     if outside.any():
@@ -409,9 +464,7 @@ def evaluate(
         )
     names = result["target_names"]
     if result["rows"]:
-        table = Table("predictor", "target", "metric", "value", box=None, pad_edge=False)
-        for row in result["rows"]:
-            table.add_row(row["predictor"], row["target"], row["metric"], value_and_error(row))
+        print_rows(result["rows"])
     else:
         judged = ["p_value"] if result["p_values"] else []
         columns = (Column(name, overflow="fold") for name in ("record", "predictor", *judged, *names, "in range"))
@@ -422,13 +475,41 @@ def evaluate(
                 cells = [f"{result['p_values'][name][record]:.3g}" for _ in judged]
                 cells += [short(m, s) for m, s in zip(prediction.mean[record], stds, strict=True)]
                 table.add_row(str(record), name, *cells, "no" if outside[record] else "yes")
-    console().print(table)
+        console().print(table)
     if output is not None:
         arrays = {f"{name}/mean": prediction.mean for name, prediction in result["predictions"].items()}
         arrays |= {f"{name}/std": p.std for name, p in result["predictions"].items() if p.std is not None}
         arrays |= {f"{name}/p_value": values for name, values in result["p_values"].items()}
         road.write_arrays(output, {**arrays, "outside_training_range": outside}, {"targets": list(names)})
         print(f"predictions of {len(outside)} records in {output}")
+
+
+@app.command()
+def generate(
+    directory: RunDirectory,
+    n: Annotated[int, typer.Option("-n", help="number of events")],
+    output: Annotated[Path, typer.Option("-o", help="file to write, .h5 or what else the study writes, say .hepmc3")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="under which condition; repeatable")
+    ] = None,
+    generator: Annotated[str | None, typer.Option(help="which (default: that of the headline number)")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="random seed (default: from the system)")] = None,
+    extrapolate: Annotated[bool, typer.Option("--extrapolate", help="also beyond the range of the training")] = False,
+    device: Device = "auto",
+) -> None:
+    """New events by the generator of a finished run, as many as the disk holds."""
+    import secrets
+
+    from cloudchamber import generation
+
+    check_device(device)
+    seed = secrets.randbits(31) if seed is None else seed
+    with watched("generating") as progress:
+        chosen = generation.generate(
+            directory, settings_of(settings), n, output, generator=generator, seed=seed, extrapolate=extrapolate,
+            device=device, progress=progress,
+        )  # fmt: skip
+    print(f"{output}: {n} events by {chosen.title}, seed {seed}")
 
 
 @app.command()
@@ -493,7 +574,6 @@ def report(directory: RunDirectory) -> None:
 @app.command()
 def doctor() -> None:
     """What is installed, what each missing extra would add, where things are kept."""
-    import importlib.util
     import platform
     from importlib.metadata import PackageNotFoundError, metadata, version
 
@@ -507,19 +587,12 @@ def doctor() -> None:
             out.print(f"  {package} {version(package)}", markup=False)
         except PackageNotFoundError:
             out.print(f"  {package} is missing: pip install -c constraints.txt cloudchamber", markup=False)
-    if importlib.util.find_spec("torch"):
+    if find_spec("torch"):
         from cloudchamber.run import choose_device
 
         out.print(f"  networks run on: {choose_device('auto')}", markup=False)
-    extras = {
-        "root": ("uproot", "--data from ROOT files"),
-        "parquet": ("pyarrow", "--data from Parquet files"),
-        "geant4": ("geant4_pybind", "hadronic interactions by Geant4"),
-        "generators": ("chromo", "hadronic interactions by UrQMD, and HepMC3 files"),
-    }
     for extra in metadata("cloudchamber").get_all("Provides-Extra") or []:
-        module, adds = extras[extra]
-        there = importlib.util.find_spec(module) is not None
+        adds, there = EXTRAS[extra][1], installed(extra)
         state = "installed" if there else f"missing, pip install 'cloudchamber[{extra}]' adds {adds}"
         out.print(f"  extra {extra} ({adds}): {state}" if there else f"  extra {extra}: {state}", markup=False)
     cache = cache_directory()

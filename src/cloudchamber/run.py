@@ -23,7 +23,7 @@ from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import h5py
 import numpy as np
@@ -34,9 +34,9 @@ from cloudchamber import __version__, farm
 from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.data.store import exclusive, is_sealed, new_file, open_file, reading, replacing, write_text
+from cloudchamber.data.store import Dataset, exclusive, is_sealed, new_file, open_file, reading, replacing, write_text
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean, fingerprint
-from cloudchamber.study import Predictor, Row, Study, load_study
+from cloudchamber.study import Experiment, Generator, Kind, Predictor, Row, Study, load_study, of_kind
 
 log = logging.getLogger("cloudchamber")
 
@@ -114,12 +114,15 @@ def choose_device(device: str) -> str:
 # --- a run directory --------------------------------------------------------------------------------------------------
 
 
+Kind_co = TypeVar("Kind_co", bound=Experiment, covariant=True)
+
+
 @dataclass(frozen=True)
-class OpenRun:
+class OpenRun(Generic[Kind_co]):
     """What is known of a run directory: the study, its configuration and the run's own record (run.json)."""
 
     path: Path
-    study: Study
+    study: Kind_co
     source: str
     config: Config
     record: dict[str, Any]
@@ -148,8 +151,8 @@ class OpenRun:
 
 
 def new_run(
-    study: Study, source: str, preset: str, config: Config, seed: int, home: Path, data: Path | None
-) -> OpenRun:
+    study: Kind, source: str, preset: str, config: Config, seed: int, home: Path, data: Path | None
+) -> OpenRun[Kind]:
     """Make ``<home>/<study>/<UTC time>-s<seed>/`` with config.json and run.json."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     base = home / study.name / f"{stamp}-s{seed}"
@@ -184,8 +187,8 @@ def new_run(
     return OpenRun(path, study, source, config, record)
 
 
-def open_run(path: Path) -> OpenRun:
-    """Read a run directory; BadInput if it is none, or is damaged."""
+def open_run(path: Path) -> OpenRun[Any]:
+    """Read a run directory, of any kind of study; BadInput if it is none, or is damaged."""
     try:
         record = json.loads((path / "run.json").read_text())
         values = json.loads((path / "config.json").read_text())
@@ -208,7 +211,7 @@ def open_run(path: Path) -> OpenRun:
 
 
 @contextmanager
-def working(run: OpenRun) -> Iterator[None]:
+def working(run: OpenRun[Experiment]) -> Iterator[None]:
     """Hold the run directory alone, keep log.txt, and let STATUS say how it ends."""
     with exclusive(run.path):
         handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
@@ -258,36 +261,42 @@ def splits(study: Study, config: Config, records: Records, seed: int) -> tuple[S
     )
 
 
-def fitted(run: OpenRun, train: Samples, validation: Samples, device: str) -> dict[str, Predictor]:
-    """All predictors of the study, fitted; those that a former session finished are restored."""
-    predictors = run.study.predictors(run.config, run.seed, device)
+Learner = TypeVar("Learner", Predictor, Generator)
+
+
+def fitted(run: OpenRun[Experiment], learners: dict[str, Learner], train: Any, validation: Any) -> dict[str, Learner]:
+    """All predictors or generators of the study, fitted; those that a former session finished are restored."""
     seconds = run.record.setdefault("fit_s", {})
-    for name, predictor in predictors.items():
+    for name, learner in learners.items():
         directory = run.path / "checkpoints" / name
         done = directory / "fitted"
         if done.exists():
-            predictor.restore(directory)
+            learner.restore(directory)
             continue
         directory.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
-        log.info("fitting %s (%s)", name, predictor.title)
-        predictor.fit(train, validation, directory)
+        log.info("fitting %s (%s)", name, learner.title)
+        learner.fit(train, validation, directory)
         write_text(done, "")
         seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - start, 2)
         run.note(fit_s=seconds)
         log.info("fitted %s in %.1f s", name, seconds[name])
-    return predictors
+    return learners
 
 
-def restored(run: OpenRun, device: str) -> dict[str, Predictor]:
+def restored(run: OpenRun[Study], device: str) -> dict[str, Predictor]:
     """The predictors of a finished run, from its directory."""
-    predictors = run.study.predictors(run.config, run.seed, device)
-    for name, predictor in predictors.items():
+    return restore(run, run.study.predictors(run.config, run.seed, device))
+
+
+def restore(run: OpenRun[Experiment], learners: dict[str, Learner]) -> dict[str, Learner]:
+    """Predictors or generators of a finished run, from its directory; BadInput if one is not fitted."""
+    for name, learner in learners.items():
         directory = run.path / "checkpoints" / name
         if not (directory / "fitted").exists():
             raise BadInput(f"{run.path}: {name} is not fitted; finish it with `cloudchamber run --resume {run.path}`")
-        predictor.restore(directory)
-    return predictors
+        learner.restore(directory)
+    return learners
 
 
 def predict_all(predictors: Mapping[str, Predictor], samples: Samples) -> dict[str, Prediction]:
@@ -318,7 +327,7 @@ def write_predictions(path: Path, scored: Mapping[str, tuple[Samples, dict[str, 
     write_arrays(path, arrays, {"targets": list(study.target_names), "unit": study.target_unit})
 
 
-def score(run: OpenRun, scored: Mapping[str, tuple[Samples, dict[str, Prediction]]]) -> list[Row]:
+def score(run: OpenRun[Study], scored: Mapping[str, tuple[Samples, dict[str, Prediction]]]) -> list[Row]:
     """Rows of metrics for every sample, each with the floor (the same metric of the ``floor`` predictor)."""
     rows: list[Row] = []
     kinds = {name: predictor.kind for name, predictor in run.study.predictors(run.config, run.seed, "cpu").items()}
@@ -338,7 +347,7 @@ def score(run: OpenRun, scored: Mapping[str, tuple[Samples, dict[str, Prediction
 
 
 def pooled_rows(
-    run: OpenRun,
+    run: OpenRun[Study],
     predictor: str,
     sample: str,
     truths: Mapping[str, NDArray[Any]],
@@ -363,8 +372,8 @@ def pooled_rows(
     return run.study.rows(truth, {predictor: whole}, np.random.default_rng(run.seed))
 
 
-def merge_history(run: OpenRun) -> None:
-    """history.csv: every predictor's own history, one table."""
+def merge_history(run: OpenRun[Experiment]) -> None:
+    """history.csv: the own history of every predictor or generator, one table."""
     rows: list[dict[str, str]] = []
     for path in sorted((run.path / "checkpoints").glob("*/history.csv")):
         with path.open(newline="") as file:
@@ -408,7 +417,7 @@ def outside_training_range(study: Study, path: Path, inputs: NDArray[np.float32]
 # --- the road ---------------------------------------------------------------------------------------------------------
 
 
-def travel(run: OpenRun, resources: Resources) -> OpenRun:
+def travel(run: OpenRun[Study], resources: Resources) -> OpenRun[Study]:
     """Go the whole road in ``run``'s directory, from wherever it stands."""
     with working(run):
         study, config, seed = run.study, run.config, run.seed
@@ -419,7 +428,7 @@ def travel(run: OpenRun, resources: Resources) -> OpenRun:
             run.note(device=device)
         train, validation, test = splits(study, config, records, seed)
         with run.timed("train"):
-            predictors = fitted(run, train, validation, device)
+            predictors = fitted(run, study.predictors(config, seed, device), train, validation)
             merge_history(run)
             training_range(study, train, run.path / "training_range.h5")
         with run.timed("simulate"):
@@ -439,45 +448,55 @@ def travel(run: OpenRun, resources: Resources) -> OpenRun:
     return run
 
 
-def same_data(run: OpenRun, records: Records) -> None:
-    """Note which data the run has, or refuse others than it began with: its splits and fits belong to those.
+def same_data(run: OpenRun[Study], records: Records) -> None:
+    """Note which data the run has; see ``note_data``."""
+    note_data(run, records.hash(), len(records))
+
+
+def note_data(run: OpenRun[Experiment], found: str, count: int) -> None:
+    """Note the hash and number of a run's records, or refuse others than it began with: its fits belong to those.
 
     Raises:
         BadInput: the data changed since the run began.
     """
-    found = records.hash()
     if run.record.setdefault("data_hash", found) != found:
         raise BadInput(
             f"{run.path}: its data have changed since it began (other simulators, another version of the study, or an "
             "edited --data file), so its fits do not belong to them: start a new run"
         )
-    run.note(n_records=len(records))
+    run.note(n_records=count)
 
 
-def simulate_or_read(run: OpenRun, resources: Resources) -> Records:
+def simulate_or_read(run: OpenRun[Study], resources: Resources) -> Records:
     """The study's data set from the cache or the farm, or the user's own file."""
-    study, config = run.study, run.config
     if run.record["data"] is not None:
-        return read_own(Path(run.record["data"]), study.schema, study.lengths(config), None)
+        return read_own(Path(run.record["data"]), run.study.schema, run.study.lengths(run.config), None)
+    return simulated(run, run.config, run.study.records(run.config), run.seed, resources)
+
+
+def simulated(run: OpenRun[Experiment], config: Config, n: int, seed: int, resources: Resources) -> Dataset:
+    """A data set of the run's study, from the cache or the farm."""
     return farm.simulate(
-        study, study.data_config(config), study.records(config), run.seed, study_source=run.source,
+        run.study, run.study.data_config(config), n, seed, study_source=run.source,
         workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
     )  # fmt: skip
 
 
-def simulate_probe(run: OpenRun, name: str, resources: Resources) -> Samples:
-    """A probe's data set; its seed differs from the training's so that no event is shared."""
-    probe = run.study.probes[name]
-    config = probe.change(run.config)
-    seed = run.seed + 1_000_003 * (1 + sorted(run.study.probes).index(name))
-    records = farm.simulate(
-        run.study, run.study.data_config(config), probe.records(run.config), seed, study_source=run.source,
-        workers=resources.workers, scheduler=resources.scheduler, progress=resources.progress,
-    )  # fmt: skip
+def simulate_probe(run: OpenRun[Study], name: str, resources: Resources) -> Samples:
+    """A probe's data set."""
+    config, records = probe_records(run, name, resources)
     return samples_of(run.study, config, records, np.arange(len(records), dtype=np.int64))
 
 
-def explain_one(run: OpenRun, name: str, predictors: Mapping[str, Predictor], test: Samples) -> None:
+def probe_records(run: OpenRun[Experiment], name: str, resources: Resources) -> tuple[Config, Dataset]:
+    """A probe's configuration and records; its seed differs from the training's so that no event is shared."""
+    probe = run.study.probes[name]
+    config = probe.change(run.config)
+    seed = run.seed + 1_000_003 * (1 + sorted(run.study.probes).index(name))
+    return config, simulated(run, config, probe.records(run.config), seed, resources)
+
+
+def explain_one(run: OpenRun[Study], name: str, predictors: Mapping[str, Predictor], test: Samples) -> None:
     """One explanation to ``explanations/<name>.h5``."""
     log.info("explaining: %s", name)
     arrays = run.study.explanations[name](run.config, predictors, test, np.random.default_rng(run.seed))
@@ -489,7 +508,9 @@ def _number(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def write_metrics(run: OpenRun, rows: list[Row], predictors: Mapping[str, Predictor]) -> None:
+def write_metrics(
+    run: OpenRun[Experiment], rows: list[Row], predictors: Mapping[str, Predictor] | Mapping[str, Generator]
+) -> None:
     """metrics.json: the tidy table that reports, ``compare``, results/ and the README are made from."""
     order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
     record = run.record
@@ -501,13 +522,14 @@ def write_metrics(run: OpenRun, rows: list[Row], predictors: Mapping[str, Predic
             "hardware": record["hardware"],
             "wall_s": record["wall_s"],
             "fit_s": record.get("fit_s", {}),
+            **{key: record[key] for key in ("sample_s",) if key in record},
             "predictors": {name: {"title": p.title, "kind": p.kind} for name, p in predictors.items()},
             "rows": [{key: _number(row[key]) for key in order} for row in rows],
         },
     )
 
 
-def write_report(run: OpenRun) -> Path:
+def write_report(run: OpenRun[Experiment]) -> Path:
     """report.html from what lies in the run directory."""
     from cloudchamber.report.page import write_page
     from cloudchamber.report.standard import standard_sections
@@ -558,7 +580,7 @@ NULL_RECORDS = 1000
 
 
 def null_p_values(
-    run: OpenRun, predictors: Mapping[str, Predictor], samples: Samples, predictions: Mapping[str, Prediction]
+    run: OpenRun[Study], predictors: Mapping[str, Predictor], samples: Samples, predictions: Mapping[str, Prediction]
 ) -> dict[str, NDArray[np.float64]]:
     """p-values (sample,) of each predictor's test statistic among NULL_RECORDS null records like each sample."""
     from cloudchamber.metrics.significance import p_value
@@ -618,6 +640,7 @@ def _without_truth(study: Study, records: Records, make: Callable[[Arrays, Any],
 def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
     """Compute the explanations of a finished run again (all, or one by name) and rebuild its report."""
     run = open_run(path)
+    of_kind(run.study, Study, "explain")
     if method is not None and method not in run.study.explanations:
         raise BadInput(
             f"study {run.study.name!r} has no explanation {method!r}{did_you_mean(method, run.study.explanations)}",
@@ -662,6 +685,7 @@ def null(
         BadInput: the study has no null hypothesis, no such predictor, a share that is none, other weights than before.
     """
     run = open_run(path)
+    of_kind(run.study, Study, "null")
     if run.study.null is None:
         raise BadInput(f"study {run.study.name!r} has no null hypothesis: there is nothing to repeat", status=2)
     read_metrics(path)  # refuses a run that is not finished before the work
@@ -676,7 +700,7 @@ def null(
 
 
 def null_statistic(
-    run: OpenRun, predictor: str, n: int, share: str, device: str, progress: Progress | None = None
+    run: OpenRun[Study], predictor: str, n: int, share: str, device: str, progress: Progress | None = None
 ) -> tuple[Path, NDArray[np.float64]]:
     """The directory of a fitted predictor's ensemble and its values (n,), extended as ``null`` says."""
     from cloudchamber.data import ensembles
@@ -707,7 +731,7 @@ def null_statistic(
     return directory, ensembles.read(directory)
 
 
-def rescored(run: OpenRun, predictor: str, ensemble: NDArray[np.float64]) -> list[Row]:
+def rescored(run: OpenRun[Study], predictor: str, ensemble: NDArray[np.float64]) -> list[Row]:
     """Rows of one predictor on every sample of predictions.h5, with further null records of known statistic."""
     with h5py.File(run.path / "predictions.h5") as file:
         truths = {sample: group["truth"][:] for sample, group in file.items()}

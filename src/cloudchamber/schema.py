@@ -1,7 +1,7 @@
 """The vocabulary of every room: arrays with axes and units, frozen configurations, the one kind of user error.
 
 Conventions: an array's axes are written as one string of names in C order, ``"shape event"``; the first axis counts the
-records of a data set. Units are written once, here, and never in names.
+records of a data set, or the rows that records own (``Array.of``). Units are written once, here, and never in names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 SCHEMA_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
-"""Named arrays that share their first axis (records)."""
+"""Named arrays that share their first axis (records), besides those of rows that records own (``Array.of``)."""
 
 
 class BadInput(Exception):
@@ -81,6 +81,8 @@ class Array:
         doc: what it is, one line.
         dtype: numpy type on disk.
         low, high: smallest and largest value that makes sense (inclusive), None for no bound.
+        of: the column of whole numbers that says how many rows of this array each record owns, e.g. ``"count"`` of the
+            particles of events; the rows of the records follow each other. None: one row a record.
     """
 
     axes: str
@@ -89,6 +91,7 @@ class Array:
     dtype: str = "float32"
     low: float | None = None
     high: float | None = None
+    of: str | None = None
 
     def check(self, name: str, values: NDArray[Any], lengths: Mapping[str, int] | None = None) -> None:
         """Refuse values that do not fit, with column, expected axes and unit, found shape and finite fraction.

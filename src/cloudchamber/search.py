@@ -37,7 +37,7 @@ from cloudchamber.data.samples import Samples
 from cloudchamber.data.store import exclusive, write_text
 from cloudchamber.run import commit, hardware, predict_all, splits, write_json
 from cloudchamber.schema import BadInput, Config, did_you_mean
-from cloudchamber.study import Predictor, Row, SearchSpace, Study, load_study
+from cloudchamber.study import Predictor, Row, SearchSpace, Study, load_study, of_kind
 
 if TYPE_CHECKING:
     import optuna
@@ -163,7 +163,7 @@ def open_search(path: Path) -> OpenSearch:
         raise BadInput(f"{path / 'run.json'} cannot be read ({error}): start a new search") from None
     if not isinstance(record, dict) or not {"source", "sampler", "trials", "settings"} <= record.keys():
         raise BadInput(f"{path / 'run.json'} is not the record of a search: give one that `search` made", status=2)
-    study = load_study(record["source"])
+    study = of_kind(load_study(record["source"]), Study, "search")
     if study.search is None:
         raise BadInput(f"study {study.name!r} has no search space any more: restore it or start a new search")
     if record.get("code") != farm.code_hash(study):

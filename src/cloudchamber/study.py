@@ -10,11 +10,12 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,43 +93,22 @@ class SearchSpace:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Study:
-    """A question to physics, and everything particular to it.
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What every study has: a question, configurations, and a simulation of records.
 
     Attributes:
         name, title, question, reference: what it is; ``reference`` holds arXiv numbers or DOIs.
         presets: configuration by preset name (tiny, quick, standard, paper).
-        schema: every array on disk; the first axis is the record.
+        schema: every array on disk; the first axis is the record, or the rows that records own (``Array.of``).
         lengths: configuration to the lengths of named axes that a user's data must share (other than the record's).
         records: configuration to the number of records of a full data set.
         records_per_chunk: records that one task of the farm simulates.
         learning_settings: settings that do not change the data: a data set serves all their values. Simulation sees
             their defaults.
         simulate: (configuration, first record, number, seed sequence of the chunk) to arrays of those records.
-        input_name, input: what ``inputs`` makes; a user may give it ready-made by that name.
-        input_lengths: configuration to the lengths of the inputs' axes.
-        inputs: (configuration, records, generator or None) to inputs; with a generator an augmented copy.
-        targets: (configuration, records) to (record, target).
-        target_names, target_unit: columns of the targets and their common unit.
-        groups: (configuration, records) to one integer a record: a group stays in one split. None: each its own.
-        predictors: (configuration, seed, device) to fresh predictors by name, in the order of tables.
-        rows: (truth, prediction by predictor, generator) to rows of metrics; called for the test split and each probe.
         probes: further data sets by name.
-        gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
-        explanations: by name, (configuration, predictors, test samples, generator) to arrays of ``explanations/``.
         sections: (configuration, run directory) to the sections of the report page. None: the standard ones.
-        truth: columns that only a simulation knows; targets and groups are made of them. Empty: the columns with one
-            number a record.
-        null: (configuration, inputs of one record or None, number, seed sequence) to so many inputs of the null
-            hypothesis, like that record where one is given (else like the training's): what turns the first column of
-            a prediction, a test statistic, into a p-value; those of all samples judge each other. ``rows`` gets further
-            ones with nan for all that is not the statistic. None: the study is no search.
-        read: (configuration, path, mapping) to the observed columns of a user's file of a kind of its own (say, a
-            catalogue), None if it is no such file.
-        resembles: inputs to the numbers (sample, ...) by which ``evaluate`` tells whether new inputs lie in the range
-            of the training's. None: the inputs themselves.
-        search: the settings that ``cloudchamber search`` varies. None: nothing to search.
         headline: (predictor, target, metric) of the number that ``cloudchamber list`` shows.
         citation: BibTeX key or plain citation of the publication.
         extras: names of optional extras without which it cannot run.
@@ -144,36 +124,12 @@ class Study:
     records: Callable[[Any], int]
     records_per_chunk: int
     simulate: Callable[[Any, int, int, np.random.SeedSequence], Arrays]
-    input_name: str
-    input: Array
-    input_lengths: Callable[[Any], dict[str, int]]
-    inputs: Callable[[Any, Arrays, np.random.Generator | None], Inputs]
-    targets: Callable[[Any, Arrays], NDArray[np.float32]]
-    target_names: tuple[str, ...]
-    target_unit: str
-    predictors: Callable[[Any, int, str], dict[str, Predictor]]
-    rows: Callable[[NDArray[np.float32], Mapping[str, Prediction], np.random.Generator], list[Row]]
     headline: tuple[str, str, str]
-    groups: Callable[[Any, Arrays], NDArray[np.int64]] | None = None
-    truth: tuple[str, ...] = ()
-    null: Callable[[Any, Inputs | None, int, np.random.SeedSequence], Inputs] | None = None
-    read: Callable[[Any, Path, Mapping[str, str] | None], Arrays | None] | None = None
-    resembles: Callable[[Inputs], NDArray[np.float64]] | None = None
     learning_settings: tuple[str, ...] = ()
     probes: Mapping[str, Probe] = field(default_factory=dict)
-    gallery: Callable[[Any, Records], Arrays] | None = None
-    explanations: Mapping[str, Callable[[Any, Mapping[str, Predictor], Samples, np.random.Generator], Arrays]] = field(
-        default_factory=dict
-    )
     sections: Callable[[Any, Path], list[Section]] | None = None
-    search: SearchSpace | None = None
     citation: str = ""
     extras: tuple[str, ...] = ()
-
-    @property
-    def truth_columns(self) -> tuple[str, ...]:
-        """The columns that targets and groups are made of; a user's data need not have them."""
-        return self.truth or tuple(name for name, array in self.schema.items() if len(array.axes.split()) == 1)
 
     def data_config(self, config: Any) -> Any:
         """The configuration as simulation sees it: settings that only learning uses are at their defaults."""
@@ -187,6 +143,135 @@ class Study:
         return self.presets[name]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Study(Experiment):
+    """A question that predictors answer for each record, and everything particular to it.
+
+    Attributes:
+        input_name, input: what ``inputs`` makes; a user may give it ready-made by that name.
+        input_lengths: configuration to the lengths of the inputs' axes.
+        inputs: (configuration, records, generator or None) to inputs; with a generator an augmented copy.
+        targets: (configuration, records) to (record, target).
+        target_names, target_unit: columns of the targets and their common unit.
+        groups: (configuration, records) to one integer a record: a group stays in one split. None: each its own.
+        predictors: (configuration, seed, device) to fresh predictors by name, in the order of tables.
+        rows: (truth, prediction by predictor, generator) to rows of metrics; called for the test split and each probe.
+        gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
+        explanations: by name, (configuration, predictors, test samples, generator) to arrays of ``explanations/``.
+        truth: columns that only a simulation knows; targets and groups are made of them. Empty: the columns with one
+            number a record.
+        null: (configuration, inputs of one record or None, number, seed sequence) to so many inputs of the null
+            hypothesis, like that record where one is given (else like the training's): what turns the first column of
+            a prediction, a test statistic, into a p-value; those of all samples judge each other. ``rows`` gets further
+            ones with nan for all that is not the statistic. None: the study is no search.
+        read: (configuration, path, mapping) to the observed columns of a user's file of a kind of its own (say, a
+            catalogue), None if it is no such file.
+        resembles: inputs to the numbers (sample, ...) by which ``evaluate`` tells whether new inputs lie in the range
+            of the training's. None: the inputs themselves.
+        search: the settings that ``cloudchamber search`` varies. None: nothing to search.
+    """
+
+    input_name: str
+    input: Array
+    input_lengths: Callable[[Any], dict[str, int]]
+    inputs: Callable[[Any, Arrays, np.random.Generator | None], Inputs]
+    targets: Callable[[Any, Arrays], NDArray[np.float32]]
+    target_names: tuple[str, ...]
+    target_unit: str
+    predictors: Callable[[Any, int, str], dict[str, Predictor]]
+    rows: Callable[[NDArray[np.float32], Mapping[str, Prediction], np.random.Generator], list[Row]]
+    groups: Callable[[Any, Arrays], NDArray[np.int64]] | None = None
+    truth: tuple[str, ...] = ()
+    null: Callable[[Any, Inputs | None, int, np.random.SeedSequence], Inputs] | None = None
+    read: Callable[[Any, Path, Mapping[str, str] | None], Arrays | None] | None = None
+    resembles: Callable[[Inputs], NDArray[np.float64]] | None = None
+    gallery: Callable[[Any, Records], Arrays] | None = None
+    explanations: Mapping[str, Callable[[Any, Mapping[str, Predictor], Samples, np.random.Generator], Arrays]] = field(
+        default_factory=dict
+    )
+    search: SearchSpace | None = None
+
+    @property
+    def truth_columns(self) -> tuple[str, ...]:
+        """The columns that targets and groups are made of; a user's data need not have them."""
+        return self.truth or tuple(name for name, array in self.schema.items() if len(array.axes.split()) == 1)
+
+
+class Generator(Protocol):
+    """A network or a baseline that makes new events: all learn from the same ones and answer the same conditions.
+
+    What an event and a condition are is the study's: for example ``simulators.hadronic.events.Events`` and ``Beam``.
+
+    Attributes:
+        title: a few words for tables.
+        kind: ``"network"``, ``"baseline"`` or ``"floor"`` (the simulator again: truth against truth).
+    """
+
+    title: str
+    kind: str
+
+    def fit(self, train: Any, validation: Any, directory: Path) -> None:
+        """Learn; write to ``directory`` what ``restore`` needs. Called again after a crash, it goes on from there."""
+        ...
+
+    def restore(self, directory: Path) -> None:
+        """Be again what ``fit`` left in ``directory``."""
+        ...
+
+    def sample(self, condition: Any, rng: np.random.Generator) -> Any:
+        """One event for every entry of ``condition``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorStudy(Experiment):
+    """A question that new events answer, and everything particular to it.
+
+    Its ``headline`` names a generator, target and metric; ``cloudchamber generate`` takes that generator by itself.
+
+    Attributes:
+        events: columns of some records (those with ``Array.of`` as flat rows) to the study's events, which have a
+            length and ``ordered(rows)``.
+        joined: several sets of events, one after the other, to one.
+        condition: events to the condition under which each was made.
+        wanted: (configuration, settings by name, number, whether beyond the training's range) to the condition that
+            ``cloudchamber generate`` asks for; BadInput for settings that are none.
+        generators: (configuration, seed, device) to fresh generators by name, in the order of tables.
+        rows: (configuration of the run, sample's name, training events, true events, events by generator, random
+            generator) to rows of metrics; a row may name a ``sample`` of its own (a part of this one). Called for the
+            test split ("test"), each probe by its name, and a user's events ("own"); the training events, by which one
+            tells who only remembers, come with the test split, else None.
+        read: path of a user's file to events.
+        writer: (path, attributes of the file) to a context manager that opens a file and gives the function that
+            appends events to it, piece by piece; the file is complete when the block ends well, else not there. Say
+            ``data.interactions.event_writer``.
+        gallery: (configuration, generators, true test events, events by generator, random generator) to the arrays that
+            the report's pictures need besides the metrics (``gallery.h5``).
+    """
+
+    events: Callable[[Arrays], Any]
+    joined: Callable[[Sequence[Any]], Any]
+    condition: Callable[[Any], Any]
+    wanted: Callable[[Any, Mapping[str, str], int, bool], Any]
+    generators: Callable[[Any, int, str], dict[str, Generator]]
+    rows: Callable[[Any, str, Any, Any, Mapping[str, Any], np.random.Generator], list[Row]]
+    read: Callable[[Path], Any]
+    writer: Callable[[Path, Mapping[str, Any]], AbstractContextManager[Callable[[Any], None]]]
+    gallery: Callable[[Any, Mapping[str, Generator], Any, Mapping[str, Any], np.random.Generator], Arrays] | None = None
+
+
+Kind = TypeVar("Kind", bound=Experiment)
+"""``Study`` or ``GeneratorStudy``."""
+
+
+def of_kind(study: Experiment, kind: type[Kind], command: str) -> Kind:
+    """The study, if it is of that kind; BadInput (status 2) that names the command that is not for it, if not."""
+    if not isinstance(study, kind):
+        what = "generates events" if isinstance(study, GeneratorStudy) else "predicts"
+        raise BadInput(f"`cloudchamber {command}` is not for study {study.name!r}, which {what}", status=2)
+    return study
+
+
 def study_names() -> dict[str, str]:
     """Every study that can be found: name to the module that holds it. Imports none of them."""
     home = Path(__file__).parent / "studies"
@@ -195,7 +280,7 @@ def study_names() -> dict[str, str]:
     return found | {point.name: point.value.split(":")[0] for point in entry_points(group="cloudchamber.studies")}
 
 
-def load_study(name: str) -> Study:
+def load_study(name: str) -> Experiment:
     """The study of that name, or from that file if ``name`` ends in ``.py``.
 
     Raises:
@@ -221,6 +306,6 @@ def load_study(name: str) -> Study:
             raise BadInput(f"unknown study {name!r}{did_you_mean(name, known)}", status=2)
         module = importlib.import_module(known[name])
     study = getattr(module, "study", None)
-    if not isinstance(study, Study):
+    if not isinstance(study, Experiment):
         raise BadInput(f"{name!r} defines no study: end the file with study = Study(...)", status=2)
     return study

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cloudchamber.cli import EXTRAS, installed
+from cloudchamber.data.store import checked
 from cloudchamber.schema import BadInput, Config
-from cloudchamber.study import PRESETS, Study, load_study, study_names
+from cloudchamber.study import PRESETS, Experiment, GeneratorStudy, Study, load_study, study_names
 
-STUDIES = sorted(study_names())
+STUDIES = {name: load_study(name) for name in sorted(study_names())}
 
 
-@pytest.fixture(params=STUDIES, scope="module")
+def of(kind: type[Experiment]) -> list[object]:
+    """The studies of a kind; those whose extras are not installed are skipped."""
+    return [
+        pytest.param(
+            study, id=name, marks=pytest.mark.skipif(not all(map(installed, study.extras)), reason="needs its extras")
+        )
+        for name, study in STUDIES.items()
+        if isinstance(study, kind)
+    ]
+
+
+@pytest.fixture(params=of(Experiment), scope="module")
+def experiment(request: pytest.FixtureRequest) -> Experiment:
+    return request.param
+
+
+@pytest.fixture(params=of(Study), scope="module")
 def study(request: pytest.FixtureRequest) -> Study:
-    return load_study(request.param)
+    return request.param
+
+
+@pytest.fixture(params=of(GeneratorStudy), scope="module")
+def generating(request: pytest.FixtureRequest) -> GeneratorStudy:
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -24,33 +48,48 @@ def tiny(study: Study) -> Config:
     return study.preset("tiny")
 
 
-def simulated(study: Study, config: Config, first: int, count: int, seed: int, chunk: int) -> dict[str, np.ndarray]:
+def simulated(
+    study: Experiment, config: Config, first: int, count: int, seed: int, chunk: int
+) -> dict[str, np.ndarray]:
     return study.simulate(config, first, count, np.random.SeedSequence(seed, spawn_key=(chunk,)))
 
 
-def test_card(study: Study) -> None:
+# --- every study ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_card(name: str) -> None:
+    study = STUDIES[name]
     assert set(study.presets) == set(PRESETS)
     assert study.question.endswith("?")
     assert "arXiv:" in study.reference or "doi:" in study.reference
-    assert study.headline[1] in study.target_names
+    assert set(study.extras) <= EXTRAS.keys()
     for config in study.presets.values():
-        for name, field in type(config).model_fields.items():
-            assert field.description, f"{name} has no description"
+        for key, field in type(config).model_fields.items():
+            assert field.description, f"{key} has no description"
 
 
-def test_simulation_fits_the_schema(study: Study, tiny: Config) -> None:
-    arrays = simulated(study, tiny, 0, 2, 1, 0)
-    assert set(arrays) == set(study.schema)
-    for name, array in study.schema.items():
-        array.check(name, arrays[name], study.lengths(tiny))
-        assert len(arrays[name]) == 2
+def test_simulation_fits_the_schema(experiment: Experiment) -> None:
+    config = experiment.preset("tiny")
+    checked(simulated(experiment, config, 0, 2, 1, 0), experiment.schema, experiment.lengths(config), 2)
 
 
-def test_same_seed_same_data_and_other_seed_other_data(study: Study, tiny: Config) -> None:
-    one, again, other = (simulated(study, tiny, 0, 2, seed, 0) for seed in (1, 1, 2))
-    for name in study.schema:
+def test_same_seed_same_data_and_other_seed_other_data(experiment: Experiment) -> None:
+    one, again, other = (simulated(experiment, experiment.preset("tiny"), 0, 2, seed, 0) for seed in (1, 1, 2))
+    for name in experiment.schema:
         np.testing.assert_array_equal(one[name], again[name])
-    assert any(not np.array_equal(one[name], other[name]) for name in study.schema)
+    assert any(not np.array_equal(one[name], other[name]) for name in experiment.schema)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_unknown_setting_is_named(name: str) -> None:
+    config = STUDIES[name].preset("tiny")
+    key = next(iter(type(config).model_fields))
+    with pytest.raises(BadInput, match=f"did you mean '{key}'"):
+        config.changed({key + "s": 1})
+
+
+# --- studies of predictors --------------------------------------------------------------------------------------------
 
 
 def test_inputs_and_targets(study: Study, tiny: Config) -> None:
@@ -71,17 +110,12 @@ def test_no_record_depends_on_its_neighbours(study: Study, tiny: Config) -> None
     np.testing.assert_allclose(study.inputs(tiny, alone, None)[0], study.inputs(tiny, records, None)[1], rtol=1e-6)
 
 
-def test_unknown_setting_is_named(study: Study, tiny: Config) -> None:
-    key = next(iter(type(tiny).model_fields))
-    with pytest.raises(BadInput, match=f"did you mean '{key}'"):
-        tiny.changed({key + "s": 1})
-
-
 def test_predictors_have_a_floor_and_a_baseline(study: Study, tiny: Config) -> None:
     kinds = [predictor.kind for predictor in study.predictors(tiny, 1, "cpu").values()]
     assert kinds[0] == "floor"
     assert "baseline" in kinds
     assert set(kinds) <= {"floor", "baseline", "network"}
+    assert study.headline[1] in study.target_names
 
 
 def test_the_whole_road(study: Study, tmp_path: Path) -> None:
@@ -105,3 +139,53 @@ def test_the_whole_road(study: Study, tmp_path: Path) -> None:
     again = road.restored(road.open_run(path), "cpu")
     for name, predictor in restored.items():
         np.testing.assert_array_equal(predictor.predict(inputs).mean, again[name].predict(inputs).mean)
+
+
+# --- studies of generators --------------------------------------------------------------------------------------------
+
+
+def test_generators_have_a_floor_and_a_baseline(generating: GeneratorStudy) -> None:
+    generators = generating.generators(generating.preset("tiny"), 1, "cpu")
+    kinds = {generator.kind for generator in generators.values()}
+    assert {"floor", "baseline"} <= kinds <= {"floor", "baseline", "network"}
+    assert generating.headline[0] in generators
+
+
+def test_events_can_be_cut_joined_and_written(generating: GeneratorStudy, tmp_path: Path) -> None:
+    config = generating.preset("tiny")
+    arrays = checked(simulated(generating, config, 0, 3, 1, 0), generating.schema, generating.lengths(config), 3)
+    events = generating.events(arrays)
+    assert len(events) == 3
+    again = generating.joined([events.ordered(np.array([0])), events.ordered(np.array([1, 2]))])
+    for name, some in (("one", events), ("two", again)):
+        with generating.writer(tmp_path / f"{name}.h5", {"study": generating.name}) as append:
+            append(some)
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+    assert len(generating.read(tmp_path / "one.h5")) == 3
+    with pytest.raises(BadInput):
+        generating.wanted(config, {"no such setting": "1"}, 1, False)
+
+
+def test_the_whole_road_of_generators(generating: GeneratorStudy, tmp_path: Path) -> None:
+    from cloudchamber import generation
+    from cloudchamber import run as road
+
+    config = generating.preset("tiny")
+    opened = road.new_run(generating, generating.name, "tiny", config, 1, tmp_path, None)
+    path = generation.travel(opened, road.Resources(workers=1, device="cpu")).path
+    assert (path / "STATUS").read_text() == "finished\n"
+    for name in ("config.json", "run.json", "metrics.json", "report.html", "log.txt"):
+        assert (path / name).stat().st_size > 0
+    metrics = json.loads((path / "metrics.json").read_text())
+    generators = generating.generators(config, 1, "cpu")
+    assert {row["predictor"] for row in metrics["rows"]} == generators.keys() == metrics["sample_s"].keys()
+    for sample in ("test", *generating.probes):
+        assert any(row["sample"].startswith(sample) for row in metrics["rows"])
+        assert {file.stem for file in (path / "generated" / sample).iterdir()} == {"truth", *generators}
+    road.restore(opened, generators)
+    truth = generating.read(path / "generated" / "test" / "truth.h5")
+    made = {name: generation.like(generating, one, truth, 1, f"test/{name}") for name, one in generators.items()}
+    generation.write_generated(replace(opened, path=tmp_path), "test", truth, made, generators)
+    for name in ("truth", *generators):
+        one, other = (home / "generated" / "test" / f"{name}.h5" for home in (path, tmp_path))
+        assert one.read_bytes() == other.read_bytes(), name

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cloudchamber.data.interactions import read_events, write_events
+from cloudchamber.data.interactions import event_writer, read_events, write_events
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events
 
@@ -64,6 +64,36 @@ def test_there_and_back(tmp_path: Path, suffix: str) -> None:
         np.testing.assert_array_equal(getattr(found, name), getattr(events, name))
     for name in ("incoming", "momentum"):
         np.testing.assert_allclose(getattr(found, name), getattr(events, name), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_piece_by_piece_is_as_at_once(tmp_path: Path, suffix: str) -> None:
+    events = elastic(7)
+    at_once, pieces = tmp_path / f"once{suffix}", tmp_path / f"pieces{suffix}"
+    write_events(at_once, events, {"model": "by hand"})
+    with event_writer(pieces, {"model": "by hand"}) as append:
+        for rows in ([0, 1, 2], [3], [], [4, 5, 6]):
+            append(events.ordered(np.array(rows, np.int64)))
+    assert pieces.read_bytes() == at_once.read_bytes() or suffix == ".h5"  # HDF5 may put its chunks elsewhere
+    one, other = read_events(at_once)[0], read_events(pieces)[0]
+    for name in ("nucleus", "incoming", "channel", "offsets", "kind", "momentum"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(KeyboardInterrupt), event_writer(tmp_path / f"events{suffix}", {}) as append:  # noqa: PT012
+        append(elastic())
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+@needs_hepmc
+def test_hepmc_says_where_it_comes_from(tmp_path: Path) -> None:
+    write_events(tmp_path / "e.hepmc3", elastic(), {"model": "by hand", "seed": "4", "extrapolated": False})
+    text = (tmp_path / "e.hepmc3").read_text()
+    assert "A seed 4\n" in text
+    assert "A extrapolated False\n" in text
 
 
 def test_events_of_no_particle_have_their_place(tmp_path: Path) -> None:

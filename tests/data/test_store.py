@@ -19,11 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudchamber.data import store
+from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.store import (
     Dataset,
     checked,
     checksum,
     exclusive,
+    growing,
     new_file,
     open_dataset,
     read_shard,
@@ -100,7 +102,7 @@ def test_same_bytes_in_another_process(tmp_path: Path) -> None:
     assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "there.h5").read_bytes()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     counts=st.lists(st.integers(1, 30), min_size=1, max_size=5),
     data=st.data(),
@@ -126,6 +128,117 @@ def test_reads_any_records_in_any_order(
             with pytest.raises(IndexError):
                 dataset.read(np.array([wrong]))
         assert dataset.hash() == checksum(arrays)
+    shutil.rmtree(directory)
+
+
+RAGGED = {
+    "energy": Array("event particle_four", "GeV", "rows of the events", "float64", of="count"),
+    "kind": Array("particle", "", "of other rows", "int32", of="photons"),
+    "count": Array("event", "", "rows that each event owns", "uint8"),
+    "photons": Array("event", "", "other rows that each event owns", "int64"),
+}
+
+
+def ragged_of(counts: list[tuple[int, int]], seed: int = 0) -> Arrays:
+    """Columns of rows that events own; two counts an event."""
+    rng = np.random.default_rng(seed)
+    count, photons = np.array(counts, np.int64).reshape(-1, 2).T
+    energy = rng.normal(size=(count.sum(), 3))
+    kind = rng.integers(1000, size=photons.sum()).astype(np.int32)
+    return {"energy": energy, "kind": kind, "count": count.astype(np.uint8), "photons": photons}
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    counts=st.lists(
+        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), min_size=1, max_size=8), min_size=1, max_size=4
+    ),
+    data=st.data(),
+    piece=st.sampled_from([60, 1 << 20]),
+)
+def test_records_own_rows(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[list[tuple[int, int]]], data: st.DataObject, piece: int
+) -> None:
+    """Any records in any order, against a loop; hash and file are the same however the records are cut into shards."""
+    directory = tmp_path_factory.mktemp("ragged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "CHUNK_BYTES", piece)
+        parts = [checked(ragged_of(some, seed), RAGGED, {}, len(some)) for seed, some in enumerate(counts)]
+        files = [directory / f"shard-{number:05d}.h5" for number in range(len(parts))]
+        for file, part in zip(files, parts, strict=True):
+            write_shard(file, part, RAGGED, ABOUT)
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in RAGGED}
+        write_shard(directory / "one.h5", whole, RAGGED, ABOUT)
+        dataset, one = Dataset(files), open_dataset(directory / "one.h5", RAGGED, {})
+        total = sum(map(len, counts))
+        assert len(dataset) == len(one) == total
+        assert dataset.schema == RAGGED
+        indices = np.array(data.draw(st.lists(st.integers(0, total - 1), max_size=20)), np.int64)
+        owned = {
+            name: np.split(whole[name], np.cumsum(whole[array.of])[:-1])
+            for name, array in RAGGED.items()
+            if array.of is not None
+        }
+        memory = ArrayRecords(whole, {"energy": "count", "kind": "photons"})
+        assert len(memory) == total
+        for found in (dataset.read(indices), pickle.loads(pickle.dumps(dataset)).read(indices), memory.read(indices)):
+            for name in ("count", "photons"):
+                np.testing.assert_array_equal(found[name], whole[name][indices])
+            for name, rows in owned.items():
+                expected = [rows[number] for number in indices]
+                np.testing.assert_array_equal(found[name], np.concatenate([whole[name][:0], *expected]))
+        assert list(dataset.read(indices, ["kind"])) == ["kind"]
+        for wrong in (-1, total):
+            with pytest.raises(IndexError):
+                dataset.read(np.array([wrong]), ["energy"])
+        assert dataset.hash() == one.hash() == checksum(whole)
+        write_file(dataset, directory / "a.h5")
+        write_file(one, directory / "b.h5")
+        assert (directory / "a.h5").read_bytes() == (directory / "b.h5").read_bytes()
+        assert Dataset([directory / "a.h5"]).hash() == one.hash()
+    shutil.rmtree(directory)
+
+
+def test_rows_that_no_record_owns_are_refused(tmp_path: Path) -> None:
+    good = ragged_of([(2, 1), (0, 4)])
+    for change, message in (
+        ({"kind": good["kind"][:-1]}, "column 'kind': expected 5 rows, the sum of column 'photons', found 4"),
+        ({"photons": np.array([-1, 6])}, r"column 'photons': found numbers of rows below 0 \(down to -1\)"),
+        ({"photons": np.array([5])}, "column 'photons': expected 2 records, found 1"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            checked(good | change, RAGGED, {})
+    write_shard(tmp_path / "a.h5", good | {"energy": good["energy"][:-1]}, RAGGED, ABOUT)
+    with pytest.raises(BadInput, match=r"a\.h5: column 'energy' has 1 rows, the sum of 'count' is 2"):
+        Dataset([tmp_path / "a.h5"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    counts=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=20),
+    cuts=st.lists(st.integers(0, 20), max_size=4),
+    piece=st.sampled_from([60, 1 << 20]),
+)
+def test_a_file_that_grows_is_the_one_written_at_once(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[tuple[int, int]], cuts: list[int], piece: int
+) -> None:
+    directory = tmp_path_factory.mktemp("growing")
+    arrays = checked(ragged_of(counts), RAGGED, {})
+    records = ArrayRecords(arrays, {"energy": "count", "kind": "photons"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "CHUNK_BYTES", piece)
+        with growing(directory / "a.h5", RAGGED, ABOUT) as append:
+            for some in np.split(np.arange(len(counts)), sorted(min(cut, len(counts)) for cut in cuts)):
+                append(records.read(some))
+        write_shard(directory / "b.h5", arrays, RAGGED, ABOUT)
+        found = read_shard(directory / "a.h5")
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(found[name], values)
+            assert found[name].dtype == values.dtype
+        with h5py.File(directory / "a.h5") as one, h5py.File(directory / "b.h5") as other:
+            assert dict(one.attrs) == dict(other.attrs)
+            for name, column in other.items():
+                assert one[name].chunks == column.chunks or not len(column)
     shutil.rmtree(directory)
 
 
@@ -258,7 +371,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
 FULL_DISK = """
     import resource, sys, numpy as np
     from pathlib import Path
-    from cloudchamber.data.store import Dataset, new_file, write_file, write_shard
+    from cloudchamber.data.store import Dataset, growing, new_file, write_file, write_shard
     from cloudchamber.schema import Array, BadInput
 
     directory, limit = Path(sys.argv[1]), int(sys.argv[2])
@@ -271,7 +384,11 @@ FULL_DISK = """
     def write(path):
         with new_file(path) as file:
             file["x"] = arrays["x"]
-    tries = [lambda path: write_shard(path, arrays, schema, {}), write]
+    def grow(path):
+        with growing(path, schema, {}) as append:
+            for first in range(0, 3000, 500):
+                append({name: values[first : first + 500] for name, values in arrays.items()})
+    tries = [lambda path: write_shard(path, arrays, schema, {}), write, grow]
     if limit:
         tries.append(lambda path: write_file(dataset, path))
     for attempt in tries:
@@ -292,7 +409,7 @@ def test_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, limit: 
     done = in_python(FULL_DISK, str(tmp_path), str(limit))
     assert (done.returncode, done.stderr) == (0, "")  # HDF5 by itself ends with a segmentation fault
     line = f"disk full while writing {tmp_path / 'new.h5'}: free space or move the cache, then repeat; --resume goes on"
-    assert done.stdout.splitlines() == [line, line, line, "['good.h5']"]
+    assert done.stdout.splitlines() == [line, line, line, line, "['good.h5']"]
 
 
 def test_disk_that_is_really_full(tmp_path: Path) -> None:
@@ -310,7 +427,7 @@ def test_disk_that_is_really_full(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("disk full while writing") == 2
+    assert done.stdout.count("disk full while writing") == 3
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -3,7 +3,8 @@
 HDF5: one column an attribute of ``simulators.hadronic.events.Events``, sealed as every data set (see ``data.store``);
 attributes say which model made them. HepMC3 (arXiv:1912.08005, package ``pyhepmc``): one vertex an event, projectile
 and nucleus come in with status 4, everything that leaves has status 1; the channel is the event's ``signal_process_id``
-(0 elastic, 1 inelastic), and a file without it is inelastic. Units are GeV; other units in a file are converted.
+(0 elastic, 1 inelastic), and a file without it is inelastic. Units are GeV; other units in a file are converted. Both
+are written piece by piece, so that a file may be larger than the memory.
 
 A file that another generator or an experiment wrote is read the same way, if each event has two incoming particles,
 one of them at rest.
@@ -11,14 +12,15 @@ one of them at rest.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cloudchamber.data.store import checked, read_attributes, read_shard, replacing, write_shard
+from cloudchamber.data.store import checked, growing, read_attributes, read_shard, replacing
 from cloudchamber.schema import Array, Arrays, BadInput
 from cloudchamber.simulators.hadronic.events import INELASTIC, Beam, Events
 from cloudchamber.simulators.hadronic.particles import quantum_numbers
@@ -49,29 +51,52 @@ BEAM, FINAL = 4, 1
 """Status of incoming and outgoing particles in HepMC3."""
 
 
-def write_events(path: Path, events: Events, about: Mapping[str, Any]) -> None:
-    """Write HDF5 (.h5) or HepMC3 (.hepmc3), complete or not at all.
+@contextlib.contextmanager
+def event_writer(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[Events], None]]:
+    """Write HDF5 (.h5) or HepMC3 (.hepmc3) piece by piece: ``with event_writer(path, about) as append``, then
+    ``append(events)`` at least once. The file is there, complete, when the block ends well, else it is as before.
 
     Args:
         path: its suffix decides.
-        events: to write.
         about: of the file as a whole: model, version, data, seed ...
 
     Raises:
         BadInput: another suffix, a place that cannot be written, a full disk, no pyhepmc.
     """
-    if path.suffix == ".hepmc3":
-        _write_hepmc(path, events, about)
-        return
-    if path.suffix not in (".h5", ".hdf5"):
+    if path.suffix not in (".h5", ".hdf5", ".hepmc3"):
         raise BadInput(f"cannot write {path}: need a name that ends in .h5 or .hepmc3", status=2)
+    with (_hepmc_writer if path.suffix == ".hepmc3" else _hdf5_writer)(path, about) as append:
+        yield append
+
+
+def write_events(path: Path, events: Events, about: Mapping[str, Any]) -> None:
+    """Write all events of a file at once; see ``event_writer``."""
+    with event_writer(path, about) as append:
+        append(events)
+
+
+@contextlib.contextmanager
+def _hdf5_writer(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[Events], None]]:
+    particles: int | None = None
+
+    with growing(path, SCHEMA, about) as append_arrays:
+
+        def append(events: Events) -> None:
+            nonlocal particles
+            offsets = events.offsets if particles is None else events.offsets[1:] + particles
+            particles = (particles or 0) + len(events.kind)
+            append_arrays(_checked(_arrays(events) | {"offsets": offsets}))
+
+        yield append
+
+
+def _arrays(events: Events) -> Arrays:
     beam = events.beam
-    arrays: Arrays = {
+    return {
         "projectile": beam.projectile, "target": beam.target, "kinetic_energy": beam.kinetic_energy,
         "direction": beam.direction, "nucleus": events.nucleus, "incoming": events.incoming, "channel": events.channel,
-        "kind": events.kind, "momentum": events.momentum, "offsets": events.offsets,
+        "kind": events.kind, "momentum": events.momentum,
     }  # fmt: skip
-    write_shard(path, _checked(arrays), SCHEMA, about)
 
 
 def read_events(path: Path) -> tuple[Events, dict[str, Any]]:
@@ -142,35 +167,50 @@ def _pyhepmc() -> Any:
     return pyhepmc
 
 
-def _write_hepmc(path: Path, events: Events, about: Mapping[str, Any]) -> None:
+@contextlib.contextmanager
+def _hepmc_writer(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[Events], None]]:
     hepmc = _pyhepmc()
+    run = hepmc.GenRunInfo()
+    run.tools = [(str(about.get("model", "unknown")), str(about.get("version", "")), str(about.get("data", "")))]
+    for name, value in about.items():
+        run.attributes[name] = str(value)
+    written = 0
+
+    with replacing(path) as partial, hepmc.open(partial, "w", format="HepMC3") as file:
+
+        def append(events: Events) -> None:
+            nonlocal written
+            for event in _hepmc_events(hepmc, events, written):
+                event.run_info = run
+                file.write(event)
+            written += len(events)
+
+        yield append
+
+
+def _hepmc_events(hepmc: Any, events: Events, first_number: int) -> Iterator[Any]:
+    """One event of the library for each of ours, numbered from ``first_number``."""
     square = events.momentum[:, 0] ** 2 - (events.momentum[:, 1:] ** 2).sum(axis=1)
     masses = np.sqrt(np.maximum(square, 0.0))
     energy, direction = events.beam.kinetic_energy, events.beam.direction
     across = np.linalg.norm(events.incoming[:, 1:], axis=1)
     mass = (across**2 - energy**2) / (2 * np.maximum(energy, 1e-12))  # p^2 = T^2 + 2 T m
-    run = hepmc.GenRunInfo()
-    run.tools = [(str(about.get("model", "unknown")), str(about.get("version", "")), str(about.get("data", "")))]
-    with replacing(path) as partial, hepmc.open(partial, "w", format="HepMC3") as file:
-        for number in range(len(events)):
-            rows = slice(events.offsets[number], events.offsets[number + 1])
-            first = np.array([[energy[number] + mass[number], *(across[number] * direction[number])]])
-            nucleus = events.incoming[number] - first[0]
-            momentum = np.concatenate([first, [nucleus], events.momentum[rows]])
-            kind = np.concatenate([[events.beam.projectile[number], events.nucleus[number]], events.kind[rows]]).astype(
-                np.int32
-            )
-            leaving = len(kind) - 2
-            event = hepmc.GenEvent(hepmc.Units.GEV, hepmc.Units.MM)
-            event.from_hepevt(
-                number, momentum[:, 1], momentum[:, 2], momentum[:, 3], momentum[:, 0],
-                np.concatenate([[mass[number], nucleus[0]], masses[rows]]), kind,
-                np.array([BEAM, BEAM] + [FINAL] * leaving, np.int32),
-                parents=np.array([[-1, -1]] * 2 + [[0, 1]] * leaving, np.int32), fortran=False,
-            )  # fmt: skip
-            event.run_info = run
-            event.attributes["signal_process_id"] = int(events.channel[number])
-            file.write(event)
+    for number in range(len(events)):
+        rows = slice(events.offsets[number], events.offsets[number + 1])
+        first = np.array([[energy[number] + mass[number], *(across[number] * direction[number])]])
+        nucleus = events.incoming[number] - first[0]
+        momentum = np.concatenate([first, [nucleus], events.momentum[rows]])
+        kind = np.concatenate([[events.beam.projectile[number], events.nucleus[number]], events.kind[rows]])
+        leaving = len(kind) - 2
+        event = hepmc.GenEvent(hepmc.Units.GEV, hepmc.Units.MM)
+        event.from_hepevt(
+            first_number + number, momentum[:, 1], momentum[:, 2], momentum[:, 3], momentum[:, 0],
+            np.concatenate([[mass[number], nucleus[0]], masses[rows]]), kind.astype(np.int32),
+            np.array([BEAM, BEAM] + [FINAL] * leaving, np.int32),
+            parents=np.array([[-1, -1]] * 2 + [[0, 1]] * leaving, np.int32), fortran=False,
+        )  # fmt: skip
+        event.attributes["signal_process_id"] = int(events.channel[number])
+        yield event
 
 
 def _read_hepmc(path: Path) -> Events:

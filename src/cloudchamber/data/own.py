@@ -47,7 +47,8 @@ def read_own(
         arrays = (_read_parquet if kind == "Parquet" else _read_root)(path, schema, columns)
         with reading(path):
             try:
-                records = ArrayRecords(checked(arrays, schema, lengths))
+                counted = {name: array.of for name, array in schema.items() if array.of is not None}
+                records = ArrayRecords(checked(arrays, schema, lengths), counted)
             except BadInput as error:
                 raise BadInput(f"{path}: {error}") from None
     if len(records) == 0:

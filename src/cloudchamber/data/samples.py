@@ -7,8 +7,8 @@ record. Splits are made by physics group before any copy is drawn, so no group i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,18 +30,34 @@ class Records(Protocol):
         ...
 
     def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
-        """The records ``indices`` (in that order), every array (or those named) with the record axis first."""
+        """The records ``indices`` (in that order), every array (or those named) with the record axis first.
+
+        Of an array of rows that records own (``Array.of``), the rows of those records.
+        """
         ...
+
+
+def owned_rows(offsets: NDArray[np.int64], records: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that ``records`` own, record after record; record i owns ``offsets[i]`` to ``offsets[i + 1] - 1``."""
+    counts = offsets[records + 1] - offsets[records]
+    ends = np.cumsum(counts)
+    return np.repeat(offsets[records] - (ends - counts), counts) + np.arange(counts.sum())
 
 
 @dataclass(frozen=True)
 class ArrayRecords:
-    """Records that live in memory."""
+    """Records that live in memory.
+
+    Attributes:
+        arrays: by name.
+        of: for arrays of rows that records own, the array that counts them (``Array.of``).
+    """
 
     arrays: Arrays
+    of: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(next(iter(self.arrays.values())))
+        return next(len(values) for name, values in self.arrays.items() if name not in self.of)
 
     def hash(self) -> str:
         from cloudchamber.data.store import checksum
@@ -49,7 +65,14 @@ class ArrayRecords:
         return checksum(self.arrays)
 
     def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
-        return {name: self.arrays[name][indices] for name in (self.arrays if names is None else names)}
+        return {
+            name: self.arrays[name][self._rows(name, indices)] for name in (self.arrays if names is None else names)
+        }
+
+    def _rows(self, name: str, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        if name not in self.of:
+            return records
+        return owned_rows(np.concatenate([[0], np.cumsum(self.arrays[self.of[name]], dtype=np.int64)]), records)
 
 
 @dataclass(frozen=True)

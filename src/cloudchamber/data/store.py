@@ -1,10 +1,11 @@
 """Data sets on disk: HDF5 shards with a checksum, read lazily and written so that a crash, a full disk or two processes
 at once never leave half a file behind.
 
-Conventions: one HDF5 dataset a column, first axis the record, HDF5 chunks of about 1 MB made of whole records, no
-compression. Each column carries its axes, unit and meaning; the file carries schema version, study, configuration,
-seed, code hash and the checksum of its arrays. The first 512 bytes, which HDF5 leaves free, are a seal: the checksum of
-all that follows. Nothing depends on time or place: the same arrays give the same bytes.
+Conventions: one HDF5 dataset a column, first axis the record or the rows that records own (``Array.of``), HDF5 chunks
+of about 1 MB made of whole records, no compression. Each column carries its axes, unit and meaning; the file carries
+schema version, study, configuration, seed, code hash and the checksum of its arrays. The first 512 bytes, which HDF5
+leaves free, are a seal: the checksum of all that follows. Nothing depends on time or place: the same arrays give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.data.samples import owned_rows
 from cloudchamber.schema import SCHEMA_VERSION, Array, Arrays, BadInput, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -72,14 +74,14 @@ def checked(
     """The arrays in the types of the schema, after checking columns, shapes, values and number of records.
 
     Args:
-        arrays: by column name; the first axis is the record.
+        arrays: by column name; the first axis is the record, or the rows that records own (``Array.of``).
         schema: the columns that must be there, no fewer and no more.
         lengths: required lengths of named axes.
         count: required number of records, None for any.
 
     Raises:
-        BadInput: a missing or unknown column, what ``Array.check`` refuses, columns of different numbers of records, or
-            values that the column's type cannot hold.
+        BadInput: a missing or unknown column, what ``Array.check`` refuses, columns of different numbers of records,
+            other numbers of rows than the records own, or values that the column's type cannot hold.
     """
     for name in schema:
         if name not in arrays:
@@ -87,13 +89,23 @@ def checked(
     for name in arrays:
         if name not in schema:
             raise BadInput(f"unknown column {name!r}{did_you_mean(name, schema)}")
-    result: Arrays = {}
+    result = {name: fitted(name, np.asarray(arrays[name]), array, lengths) for name, array in schema.items()}
     for name, array in schema.items():
-        result[name] = fitted(name, np.asarray(arrays[name]), array, lengths)
-        count = len(result[name]) if count is None else count
-        if len(result[name]) != count:
-            raise BadInput(f"column {name!r}: expected {count} records, found {len(result[name])}")
+        found = len(result[name])
+        if array.of is None:
+            count = found if count is None else count
+            if found != count:
+                raise BadInput(f"column {name!r}: expected {count} records, found {found}")
+        elif found != (owned := _owned(array.of, result[array.of])):
+            raise BadInput(f"column {name!r}: expected {owned} rows, the sum of column {array.of!r}, found {found}")
     return result
+
+
+def _owned(name: str, counts: NDArray[Any]) -> int:
+    """How many rows the records own in all; BadInput if a record owns fewer than none."""
+    if counts.size and counts.min() < 0:
+        raise BadInput(f"column {name!r}: found numbers of rows below 0 (down to {counts.min()})")
+    return int(counts.sum(dtype=np.int64))
 
 
 def fitted(name: str, values: NDArray[Any], array: Array, lengths: Mapping[str, int]) -> NDArray[Any]:
@@ -285,17 +297,24 @@ def _write(
     read: Callable[[str, int, int], NDArray[Any]],
 ) -> None:
     """Stream columns to an HDF5 file; ``lengths`` of their first axes, ``read`` is (name, first, stop) to values."""
+    with _sealed(path, attributes) as (file, disk, digest):
+        for name, array in sorted(schema.items()):
+            one, length = read(name, 0, 1), lengths[name]
+            rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
+            chunks = (rows, *(max(1, axis) for axis in one.shape[1:])) if length else None
+            column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
+            column.attrs.update(_described(array))
+            pieces = (read(name, first, min(first + rows, length)) for first in range(0, length, rows))
+            digest.column(name, one.dtype, column.shape, _stored(pieces, column, disk))
+
+
+@contextlib.contextmanager
+def _sealed(path: Path, attributes: Mapping[str, Any]) -> Iterator[tuple[h5py.File, _Disk, _Digest]]:
+    """A file for columns, and the digest to feed with them; the block's end adds attributes, checksum and seal."""
     with replacing(path) as partial:
         with _new_file(partial, SEAL_BYTES) as (file, disk):
             digest = _Digest()
-            for name, array in sorted(schema.items()):
-                one, length = read(name, 0, 1), lengths[name]
-                rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
-                chunks = (rows, *(max(1, axis) for axis in one.shape[1:]))
-                column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
-                column.attrs.update(_described(array))
-                pieces = (read(name, first, min(first + rows, length)) for first in range(0, length, rows))
-                digest.column(name, one.dtype, column.shape, _stored(pieces, column, disk))
+            yield file, disk, digest
             file.attrs.update({**attributes, "schema_version": SCHEMA_VERSION, "checksum": digest.text()})
         with partial.open("r+b") as sealed:
             sealed.write(_seal(partial))
@@ -312,9 +331,82 @@ def _stored(pieces: Iterable[NDArray[Any]], column: h5py.Dataset, disk: _Disk) -
         yield piece
 
 
+class _Growing:
+    """A column that grows at its end; what does not fill an HDF5 chunk waits."""
+
+    def __init__(self, file: h5py.File, disk: _Disk, name: str, array: Array) -> None:
+        self._file, self._disk, self._name, self._array = file, disk, name, array
+        self._column: h5py.Dataset | None = None
+        self._waiting: NDArray[Any] | None = None
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Add rows; values in the type of the schema."""
+        self._waiting = values if self._waiting is None else np.concatenate([self._waiting, values])
+        rows = rows_of(values.shape[1:], values.dtype)
+        if len(self._waiting) >= rows:
+            self._store(self._waiting, len(self._waiting) // rows * rows)
+
+    def close(self, digest: _Digest) -> None:
+        """Write what waits, and feed the digest with the whole column."""
+        if self._waiting is None:
+            raise ValueError(f"nothing was appended to column {self._name!r}")
+        column = self._store(self._waiting, len(self._waiting))
+        pieces = (column[first : first + column.chunks[0]] for first in range(0, len(column), column.chunks[0]))
+        digest.column(self._name, column.dtype, column.shape, pieces)
+
+    def _store(self, values: NDArray[Any], stop: int) -> h5py.Dataset:
+        """The first ``stop`` values go to the file, the others wait."""
+        if self._column is None:
+            record = values.shape[1:]
+            chunks = (min(rows_of(record, values.dtype), max(1, stop)), *(max(1, axis) for axis in record))
+            self._column = self._file.create_dataset(
+                self._name, (0, *record), values.dtype, chunks=chunks, maxshape=(None, *record)
+            )
+            self._column.attrs.update(_described(self._array))
+        first = len(self._column)
+        self._column.resize(first + stop, axis=0)
+        self._column[first:] = values[:stop]
+        if self._disk.failure:
+            raise self._disk.failure
+        self._waiting = values[stop:]
+        return self._column
+
+
+@contextlib.contextmanager
+def growing(
+    path: Path, schema: Mapping[str, Array], attributes: Mapping[str, Any]
+) -> Iterator[Callable[[Arrays], None]]:
+    """Write a data set piece by piece: ``with growing(path, schema, attributes) as append``, then ``append(arrays)``.
+
+    Memory holds about 1 MB a column. ``path`` is complete and on disk when the block ends well, else unchanged.
+
+    Args:
+        path: the file.
+        schema: the columns; each grows by the rows that it is given.
+        attributes: as of ``write_shard``.
+
+    Yields:
+        Takes arrays of the schema, checked before (see ``checked``); to be called at least once.
+
+    Raises:
+        BadInput: disk full, or the place cannot be written.
+    """
+    with _sealed(path, attributes) as (file, disk, digest):
+        columns = {name: _Growing(file, disk, name, array) for name, array in sorted(schema.items())}
+
+        def append(arrays: Arrays) -> None:
+            for name, column in columns.items():
+                column.append(arrays[name])
+
+        yield append
+        for column in columns.values():
+            column.close(digest)
+
+
 def _described(array: Array) -> dict[str, Any]:
     text: dict[str, Any] = {"axes": array.axes, "unit": array.unit, "doc": array.doc}
-    return text | {key: value for key, value in (("low", array.low), ("high", array.high)) if value is not None}
+    further = {"low": array.low, "high": array.high, "of": array.of}
+    return text | {key: value for key, value in further.items() if value is not None}
 
 
 def write_shard(path: Path, arrays: Arrays, schema: Mapping[str, Array], attributes: Mapping[str, Any]) -> None:
@@ -361,8 +453,9 @@ def _schema(file: h5py.File) -> dict[str, Array]:
     for name, column in file.items():
         about = _attributes(column)
         found[name] = Array(
-            about["axes"], about["unit"], about["doc"], column.dtype.name, about.get("low"), about.get("high")
-        )
+            about["axes"], about["unit"], about["doc"], column.dtype.name,
+            about.get("low"), about.get("high"), about.get("of"),
+        )  # fmt: skip
     return found
 
 
@@ -423,12 +516,14 @@ class Dataset:
         self._process = os.getpid()
         self._hash: str | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
-        counts = [self._measure(path) for path in self.files]
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._offsets: dict[str, NDArray[np.int64]] = {}
+        sizes = [self._measure(path) for path in self.files]
+        self._starts = {name: np.cumsum([0, *(size[name] for size in sizes)]) for name in self.schema}
 
-    def _measure(self, path: Path) -> int:
-        """Number of records of a file, after checking its columns against those of the files before."""
+    def _measure(self, path: Path) -> dict[str, int]:
+        """Lengths of the columns of a file, after checking them against each other and those of the files before."""
         with reading(path), open_file(path) as file:
+            sizes: dict[str, int] = {}
             count = None
             for name, where in self._columns.items():
                 column = file.get(where)
@@ -440,13 +535,26 @@ class Dataset:
                     )
                 if self._shapes.setdefault(name, column.shape[1:]) != column.shape[1:]:
                     raise BadInput(f"{path}: column {name!r} has records of another shape than {self.files[0]}")
-                count = column.shape[0] if count is None else count
-                if column.shape[0] != count:
-                    raise BadInput(f"{path}: column {name!r} has {column.shape[0]} records, other columns {count}")
-        return int(count or 0)
+                sizes[name] = column.shape[0]
+                if self.schema[name].of is None:
+                    count = column.shape[0] if count is None else count
+                    if column.shape[0] != count:
+                        raise BadInput(f"{path}: column {name!r} has {column.shape[0]} records, other columns {count}")
+            for counter in {array.of for array in self.schema.values() if array.of is not None}:
+                owned = _owned(counter, file[self._columns[counter]][()])
+                for name, array in self.schema.items():
+                    if array.of == counter and sizes[name] != owned:
+                        raise BadInput(
+                            f"{path}: column {name!r} has {sizes[name]} rows, the sum of {counter!r} is {owned}"
+                        )
+        return sizes
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return next(self._length(name) for name, array in self.schema.items() if array.of is None)
+
+    def _length(self, name: str) -> int:
+        """Length of the first axis of a column."""
+        return int(self._starts[name][-1])
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -457,18 +565,32 @@ class Dataset:
     def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
         """The records ``indices``, in that order (repeats allowed), every column (or those named), records first.
 
+        Of a column of rows that records own (``Array.of``), the rows of those records, one record after the other.
+
         Raises:
             IndexError: an index below 0 or beyond the end.
             BadInput: a file cannot be read.
         """
-        rows = np.asarray(indices, dtype=np.int64)
-        return {name: self._take(name, rows) for name in (self.schema if names is None else names)}
+        records = np.asarray(indices, dtype=np.int64)
+        if records.size and (records.min() < 0 or records.max() >= len(self)):
+            raise IndexError(f"records {records.min()} to {records.max()} of a data set of {len(self)}")
+        return {name: self._take(name, self._rows(name, records)) for name in (self.schema if names is None else names)}
+
+    def _rows(self, name: str, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in a column the records lie."""
+        counter = self.schema[name].of
+        if counter is None:
+            return records
+        if counter not in self._offsets:
+            counts = self._slice(counter, 0, self._length(counter))
+            self._offsets[counter] = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        return owned_rows(self._offsets[counter], records)
 
     def pieces(self, name: str) -> Iterator[NDArray[Any]]:
-        """One column from the first record to the last, in pieces of about 1 MB."""
+        """One column from its first row to its last, in pieces of about 1 MB."""
         rows = rows_of(self._shapes[name], np.dtype(self.schema[name].dtype))
-        for first in range(0, len(self), rows):
-            yield self._slice(name, first, min(first + rows, len(self)))
+        for first in range(0, self._length(name), rows):
+            yield self._slice(name, first, first + rows)
 
     def hash(self) -> str:
         """SHA-256 (hexadecimal) of names, types, shapes and values; the same however the records are cut into files."""
@@ -480,25 +602,24 @@ class Dataset:
         return self._hash
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a column, the record axis first."""
-        return (len(self), *self._shapes[name])
+        """Shape of a column, the axis of records (or of the rows that they own) first."""
+        return (self._length(name), *self._shapes[name])
 
     def _slice(self, name: str, first: int, stop: int) -> NDArray[Any]:
-        return self._take(name, np.arange(first, stop, dtype=np.int64))
+        return self._take(name, np.arange(first, min(stop, self._length(name)), dtype=np.int64))
 
     def _take(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
-        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
-            raise IndexError(f"records {indices.min()} to {indices.max()} of a data set of {len(self)}")
-        dtype, record = np.dtype(self.schema[name].dtype), self._shapes[name]
+        """Rows of a column, wherever they lie, in the order of ``indices``."""
+        dtype, record, starts = np.dtype(self.schema[name].dtype), self._shapes[name], self._starts[name]
         result = np.empty((len(indices), *record), dtype)
         order = np.argsort(indices, kind="stable")
         ascending = indices[order]
-        files = np.searchsorted(self._starts, ascending, side="right") - 1
-        blocks = (ascending - self._starts[files]) // rows_of(record, dtype)  # one read touches one HDF5 chunk
+        files = np.searchsorted(starts, ascending, side="right") - 1
+        blocks = (ascending - starts[files]) // rows_of(record, dtype)  # one read touches one HDF5 chunk
         cuts = np.flatnonzero(np.diff(files) | np.diff(blocks)) + 1
         for some in np.split(np.arange(len(indices)), cuts) if len(indices) else ():
             number = files[some[0]]
-            local = ascending[some] - self._starts[number]
+            local = ascending[some] - starts[number]
             path = self.files[number]
             with reading(path):
                 column = self._handle(path)[self._columns[name]]
@@ -525,7 +646,8 @@ def write_file(dataset: Dataset, path: Path) -> None:
     Raises:
         BadInput: disk full, the place cannot be written, or a shard cannot be read.
     """
-    _write(path, dataset.schema, dataset.attributes, dict.fromkeys(dataset.schema, len(dataset)), dataset._slice)
+    lengths = {name: dataset.shape(name)[0] for name in dataset.schema}
+    _write(path, dataset.schema, dataset.attributes, lengths, dataset._slice)
 
 
 def open_dataset(path: Path, schema: Mapping[str, Array], lengths: Mapping[str, int]) -> Dataset:

@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -15,14 +15,9 @@ from numpy.typing import NDArray
 
 from cloudchamber.schema import BadInput
 
-if TYPE_CHECKING:
-    from cloudchamber.simulators.hadronic.events import Events
-
 SUFFIXES = (".h5", ".hdf5", ".hepmc3")
 CHUNK = 500
 """Events that a generator makes at once, from one seed: seconds on lead."""
-MAX_EVENTS = 20_000_000
-"""Of one file, which is made in memory."""
 
 OUTPUT, PHYSICS = "Output", "Physics"
 
@@ -55,9 +50,9 @@ def hadronic(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from cloudchamber.data.geant4_data import home_made_tables
-    from cloudchamber.data.interactions import write_events
+    from cloudchamber.data.interactions import event_writer
     from cloudchamber.simulators.hadronic import models
-    from cloudchamber.simulators.hadronic.events import joined
+    from cloudchamber.simulators.hadronic.events import ELASTIC
 
     if output.suffix not in SUFFIXES:
         raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
@@ -65,36 +60,38 @@ def hadronic(
         raise BadInput(f"file {output} exists, will not overwrite")
     if not output.parent.is_dir():
         raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
-    if not 1 <= number <= MAX_EVENTS:
-        raise BadInput(f"{number} interactions: from 1 to {MAX_EVENTS} in one file", status=2)
+    if number < 1:
+        raise BadInput(f"{number} interactions: give at least 1", status=2)
     if random_seed is not None and random_seed < 0:
         raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
     chosen = models.model(model)
     beam = models.beam_of(chosen, projectile, target, energy, _vector(direction), 1)
     seed = secrets.randbits(31) if random_seed is None else random_seed
     start = time.monotonic()
-    parts: list[Events] = []
+    elastic = particles = 0
     bar = Progress(
         TextColumn("interactions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
     )  # fmt: skip
     with contextlib.closing(chosen.start(home_made_tables())) as generator, bar:
+        about = {
+            "model": chosen.title, "version": generator.version, "data": generator.data, "seed": str(seed),
+            "beam": f"{projectile} {target} {energy:g} GeV",
+        }  # fmt: skip
         task = bar.add_task("interactions", total=number)
-        for chunk, first in enumerate(range(0, number, CHUNK)):
-            own = int(np.random.SeedSequence(seed, spawn_key=(chunk,)).generate_state(1)[0]) % 2**31
-            parts.append(generator.generate(beam.repeated(min(CHUNK, number - first)), own))
-            bar.update(task, advance=len(parts[-1]))
+        with event_writer(output, about) as append:
+            for chunk, first in enumerate(range(0, number, CHUNK)):
+                own = int(np.random.SeedSequence(seed, spawn_key=(chunk,)).generate_state(1)[0]) % 2**31
+                events = generator.generate(beam.repeated(min(CHUNK, number - first)), own)
+                append(events)
+                elastic += int((events.channel == ELASTIC).sum())
+                particles += len(events.kind)
+                bar.update(task, advance=len(events))
     seconds = time.monotonic() - start
-    events = joined(parts)
-    about = {
-        "model": chosen.title, "version": generator.version, "data": generator.data, "seed": str(seed),
-        "beam": f"{projectile} {target} {energy:g} GeV",
-    }  # fmt: skip
-    write_events(output, events, about)
-    elastic = float((events.channel == 0).mean())
     typer.echo(
-        f"{output}: {number} interactions of {projectile} at {energy:g} GeV with {target}, {elastic:.1%} elastic,"
-        f" {events.count.mean():.2f} particles each; {chosen.title} ({generator.data}), seed {seed}, {seconds:.1f} s"
+        f"{output}: {number} interactions of {projectile} at {energy:g} GeV with {target}, {elastic / number:.1%}"
+        f" elastic, {particles / number:.2f} particles each; {chosen.title} ({generator.data}), seed {seed},"
+        f" {seconds:.1f} s"
     )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.simulators.hadronic.particles import conserved
+from cloudchamber.schema import BadInput
+from cloudchamber.simulators.hadronic.particles import NUCLEI, conserved, masses
 
 ELASTIC, INELASTIC = 0, 1
 """Values of ``channel``."""
@@ -131,3 +132,22 @@ def joined(parts: Sequence[Events]) -> Events:
 def incoming_numbers(events: Events) -> NDArray[np.int64]:
     """Charge, baryon number and strangeness of projectile and nucleus together (event, 3)."""
     return conserved(events.beam.projectile) + conserved(events.nucleus)
+
+
+def incoming_of(beam: Beam) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """PDG code of the struck nucleus (event,), and four-momentum of projectile and nucleus together (event, 4).
+
+    Masses are those of ``particles.masses``; they are Geant4's.
+
+    Raises:
+        BadInput: a target that is none of ``particles.TARGETS``.
+    """
+    charges, places = np.unique(beam.target, return_inverse=True)
+    unknown = sorted(set(charges.tolist()) - set(NUCLEI))
+    if unknown:
+        raise BadInput(f"target of charge {unknown[0]}: there are those of charge {', '.join(map(str, NUCLEI))}")
+    nucleus = np.array([NUCLEI[int(charge)] for charge in charges], np.int32)[places]
+    mass = masses(beam.projectile)
+    energy = beam.kinetic_energy + mass
+    momentum = np.sqrt(beam.kinetic_energy * (energy + mass))[:, None] * beam.direction
+    return nucleus, np.concatenate([(energy + masses(nucleus))[:, None], momentum], axis=1)

@@ -1,0 +1,295 @@
+"""What every study of hadronic interactions shares: settings, the truth, the generators, their rows and the page.
+
+Events are ``simulators.hadronic.events.Events``, conditions are ``Beam``. A configuration names projectiles, targets
+and kinetic energies; energies are drawn evenly in the logarithm, without those that are left out of the training, or
+taken from a grid in turn (for probes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from cloudchamber.data.interactions import EVENT_SCHEMA, read_events
+from cloudchamber.schema import Array, Arrays, BadInput, Config, did_you_mean
+from cloudchamber.simulators.hadronic.events import Beam, Events
+from cloudchamber.simulators.hadronic.models import MODELS, model
+from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS, projectile_code, target_charge
+from cloudchamber.study import Generator, Row
+
+if TYPE_CHECKING:
+    from cloudchamber.report.page import Section
+
+SCHEMA = {
+    **EVENT_SCHEMA,
+    "count": Array("event", "", "particles that leave", "int64", low=0),
+    "kind": Array("particle", "", "PDG code of what leaves", "int32", of="count"),
+    "momentum": Array("particle four", "GeV", "E, px, py, pz", "float64", of="count"),
+}
+LEARNING_SETTINGS = (
+    "events", "probe_events", "width", "pooled", "layers", "count_width", "steps", "count_epochs", "epochs",
+    "batch_size", "learning_rate", "gan_epochs", "gan_width",
+)  # fmt: skip
+"""Settings that do not change the events."""
+GRID = "grid"
+"""Name of the probe that goes through all projectiles, targets and GRID_ENERGIES."""
+GRID_ENERGIES = (2.0, 8.0, 30.0, 90.0)
+"""In GeV."""
+LEAST = 100
+"""Events that a place of the grid needs to have rows of its own."""
+WANTED = ("projectile", "target", "energy", "direction")
+"""Settings of ``cloudchamber generate``."""
+
+
+class InteractionConfig(Config):
+    """Settings of a study of hadronic interactions."""
+
+    events: int = Field(100_000, ge=100, description="events to learn from and to test on")
+    probe_events: int = Field(10_000, ge=20, description="events of each further data set")
+    model: str = Field("geant4", description="the truth: geant4 or urqmd")
+    projectiles: tuple[str, ...] = Field(("pi+",), min_length=1, description="names of projectiles")
+    targets: tuple[str, ...] = Field(("H",), min_length=1, description="elements of targets")
+    lowest: float = Field(25.0, ge=1, le=100, description="lowest kinetic energy in GeV")
+    highest: float = Field(25.0, ge=1, le=100, description="highest kinetic energy in GeV")
+    left_out: tuple[float, ...] = Field((), description="two kinetic energies in GeV between which nothing is learned")
+    energies: tuple[float, ...] = Field((), description="kinetic energies in GeV in turn, instead of a range")
+    direction: tuple[float, float, float] = Field((0.6, 0.6, 0.529), description="of the projectile, of any length")
+    width: int = Field(128, ge=4, le=4096, description="of a particle's vector in the flow's network")
+    pooled: int = Field(64, ge=4, le=4096, description="of an event's vector in the flow's network")
+    layers: int = Field(5, ge=1, le=100, description="of the flow's network")
+    count_width: int = Field(128, ge=4, le=4096, description="of the network that draws counts")
+    steps: int = Field(6, ge=1, le=1000, description="midpoint steps of the flow, two evaluations each")
+    count_epochs: int = Field(15, ge=1, description="passes over the training events for the counts")
+    epochs: int = Field(40, ge=1, description="passes over the training events for the flow")
+    batch_size: int = Field(256, ge=2, description="events a step")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="highest learning rate of flow and counts")
+    gan_epochs: int = Field(60, ge=1, description="passes over the training events for the adversarial network")
+    gan_width: int = Field(128, ge=2, multiple_of=2, description="of all layers of the adversarial networks")
+
+    @field_validator("projectiles")
+    @classmethod
+    def _known_projectiles(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(names, PROJECTILES, "projectile")
+
+    @field_validator("targets")
+    @classmethod
+    def _known_targets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(names, TARGETS, "target")
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, name: str) -> str:
+        return _known((name,), MODELS, "model")[0]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> InteractionConfig:
+        if self.lowest > self.highest:
+            raise ValueError(f"lowest {self.lowest:g} GeV is above highest {self.highest:g} GeV")
+        if self.left_out and not (len(self.left_out) == 2 and self.left_out[0] < self.left_out[1]):
+            raise ValueError("left_out needs two rising energies, or none")
+        return self
+
+
+def _known(names: tuple[str, ...], known: Mapping[str, Any], what: str) -> tuple[str, ...]:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"unknown {what} {name!r}{did_you_mean(name, known)}")
+    return names
+
+
+# --- truth ------------------------------------------------------------------------------------------------------------
+
+
+def simulate(config: InteractionConfig, first: int, count: int, seeds: np.random.SeedSequence) -> Arrays:
+    """Interactions from number ``first``: columns of ``SCHEMA``."""
+    from cloudchamber.data.geant4_data import home_made_tables
+
+    drawn, made = seeds.spawn(2)
+    beam = beams(config, first, count, np.random.default_rng(drawn))
+    with contextlib.closing(model(config.model).start(home_made_tables())) as program:
+        events = program.generate(beam, int(made.generate_state(1)[0]) % 2**31)
+    return {
+        **beam.arrays(), "nucleus": events.nucleus, "incoming": events.incoming, "channel": events.channel,
+        "count": events.count, "kind": events.kind, "momentum": events.momentum,
+    }  # fmt: skip
+
+
+def beams(config: InteractionConfig, first: int, count: int, rng: np.random.Generator) -> Beam:
+    """Projectiles on targets of the events from number ``first``."""
+    projectiles = np.array([projectile_code(name) for name in config.projectiles], np.int32)
+    targets = np.array([target_charge(name) for name in config.targets], np.int32)
+    direction = np.array(config.direction) / np.linalg.norm(config.direction)
+    number = np.arange(first, first + count)
+    if config.energies:
+        grid = np.array(config.energies)
+        place = np.unravel_index(
+            number % (len(projectiles) * len(targets) * len(grid)), (len(projectiles), len(targets), len(grid))
+        )
+        projectile, target, energy = projectiles[place[0]], targets[place[1]], grid[place[2]]
+    else:
+        projectile, target = rng.choice(projectiles, count), rng.choice(targets, count)
+        energy = _log_uniform(config, rng.random(count))
+    return Beam(projectile, target, energy, np.tile(direction, (count, 1)))
+
+
+def _log_uniform(config: InteractionConfig, uniform: Any) -> Any:
+    """Energies in GeV between lowest and highest, evenly in the logarithm, none of those that are left out."""
+    low, high = np.log(config.lowest), np.log(config.highest)
+    gap = np.clip(np.log(config.left_out), low, high) if config.left_out else np.array([high, high])
+    value = low + uniform * (high - low - (gap[1] - gap[0]))
+    return np.exp(np.where(value > gap[0], value + gap[1] - gap[0], value))
+
+
+def events_of(arrays: Arrays) -> Events:
+    """Columns of ``SCHEMA`` as events."""
+    beam = Beam(arrays["projectile"], arrays["target"], arrays["kinetic_energy"], arrays["direction"])
+    offsets = np.concatenate([[0], np.cumsum(arrays["count"])])
+    return Events(
+        beam, arrays["nucleus"], arrays["incoming"], arrays["channel"], offsets, arrays["kind"], arrays["momentum"]
+    )
+
+
+def read(path: Path) -> Events:
+    """Events of a user's file (HDF5 or HepMC3)."""
+    return read_events(path)[0]
+
+
+def condition(events: Events) -> Beam:
+    """Under which events were made."""
+    return events.beam
+
+
+def wanted(config: InteractionConfig, settings: Mapping[str, str], n: int, extrapolate: bool) -> Beam:
+    """The beam that ``cloudchamber generate`` asks for.
+
+    Args:
+        config: of the training.
+        settings: projectile, target, energy (GeV), direction (x,y,z); what is not there is the training's, if that has
+            one value only.
+        n: events.
+        extrapolate: whether targets and energies may lie outside the training.
+
+    Raises:
+        BadInput: unknown settings, names or numbers, a missing one, or one that the training did not have; status 2.
+    """
+    for name in settings:
+        if name not in WANTED:
+            raise BadInput(f"unknown setting {name!r}{did_you_mean(name, WANTED)}", status=2)
+    projectile = settings.get("projectile") or _only(config.projectiles, "projectile")
+    target = settings.get("target") or _only(config.targets, "target")
+    code, charge = projectile_code(projectile), target_charge(target)
+    if projectile not in config.projectiles:
+        raise BadInput(f"projectile {projectile} was not trained: {', '.join(config.projectiles)}", status=2)
+    if target not in config.targets and not extrapolate:
+        raise BadInput(f"target {target} was not trained ({', '.join(config.targets)}): add --extrapolate", status=2)
+    energy = config.lowest
+    if "energy" in settings or config.lowest < config.highest:
+        energy = _number(settings.get("energy", "none"), "energy")
+    if not energy > 0:
+        raise BadInput(f"energy {energy:g} GeV: give a kinetic energy above 0", status=2)
+    if not config.lowest <= energy <= config.highest and not extrapolate:
+        where = f"{config.lowest:g} to {config.highest:g}" if config.lowest < config.highest else f"{config.lowest:g}"
+        raise BadInput(f"energy {energy:g} GeV: the training has {where} GeV: add --extrapolate", status=2)
+    direction = np.array(config.direction)
+    if "direction" in settings:
+        direction = np.array([_number(one, "direction") for one in settings["direction"].split(",")])
+    if direction.shape != (3,) or not np.linalg.norm(direction) > 0:
+        raise BadInput("direction: give three numbers that are not all 0, such as 0.6,0.6,0.529", status=2)
+    unit = direction / np.linalg.norm(direction)
+    return Beam(np.full(n, code, np.int32), np.full(n, charge, np.int32), np.full(n, energy), np.tile(unit, (n, 1)))
+
+
+def _only(names: Sequence[str], what: str) -> str:
+    if len(names) > 1:
+        raise BadInput(f"which {what}? add --set {what}=..., one of {', '.join(names)}", status=2)
+    return names[0]
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise BadInput(f"{what} {text!r}: give a number, such as --set {what}=12", status=2)
+    return value
+
+
+# --- generators -------------------------------------------------------------------------------------------------------
+
+
+def generators(config: InteractionConfig, seed: int, device: str) -> dict[str, Generator]:
+    """Every generator, by name in the order of tables; the adversarial ones only for one projectile on one target."""
+    from cloudchamber.baselines.event_resampling import EventResampling
+    from cloudchamber.baselines.hadron_parametrisation import HadronParametrisation
+    from cloudchamber.baselines.simulator_again import SimulatorAgain
+    from cloudchamber.learning.gan_options import GANOptions
+    from cloudchamber.learning.interaction_flow import FlowGenerator, FlowShape, Unprojected
+    from cloudchamber.learning.interaction_gan import InteractionGAN
+    from cloudchamber.learning.options import TrainingOptions
+
+    shape = FlowShape(config.width, config.pooled, config.layers, config.count_width, config.steps)
+    common = {"learning_rate": config.learning_rate, "weight_decay": 0.01}
+    counting = TrainingOptions(epochs=config.count_epochs, batch_size=512, averaging=0.99, **common)
+    flowing = TrainingOptions(epochs=config.epochs, batch_size=config.batch_size, averaging=0.995, **common)
+    flow = FlowGenerator(shape, counting, flowing, seed, device)
+    found: dict[str, Generator] = {"flow": flow, "unprojected": Unprojected(flow)}
+    if len(config.projectiles) * len(config.targets) == 1:
+        options = GANOptions(epochs=config.gan_epochs, width=config.gan_width)
+        found["gan"] = InteractionGAN("GAN, as published", options, seed, None, device)
+        found["conserving_gan"] = InteractionGAN("GAN with our kinds and projection", options, seed, flow, device)
+    found |= {
+        "parametrisation": HadronParametrisation(),
+        "resampling": EventResampling(),
+        "again": SimulatorAgain(config.model),
+    }
+    return found
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def rows(
+    config: InteractionConfig,  # noqa: ARG001
+    sample: str, train: Events | None, truth: Events, made: Mapping[str, Events],
+    rng: np.random.Generator,
+) -> list[Row]:  # fmt: skip
+    """Rows of metrics of the test events ("test"), a probe, or a user's events ("own"); of the probe "grid" one set for
+    each projectile, target and energy.
+
+    Args:
+        config: of the run.
+        sample: its name.
+        train: what the generators learned from, with the test events only.
+        truth, made: events of the same conditions.
+        rng: of classifiers and bootstrap.
+    """
+    from cloudchamber.metrics.interaction_rows import interaction_rows, memory_rows, rows_per_condition
+
+    if sample == GRID:
+        each = rows_per_condition(truth, made, rng, energies=GRID_ENERGIES, least=LEAST)
+        return interaction_rows(sample, truth, made, rng, particles=False) + each
+    found = interaction_rows(sample, truth, made, rng, particles=sample == "test")
+    return found if train is None else found + memory_rows(sample, made, train, truth, rng)
+
+
+def sections(run: Path, titles: Mapping[str, str], config: InteractionConfig) -> list[Section]:
+    """The report's sections.
+
+    Args:
+        run: its directory.
+        titles: of the probes, by name.
+        config: of the run.
+    """
+    from cloudchamber.report.interactions import interaction_sections
+
+    def held_out(projectile: str, target: str, energy: float) -> bool:
+        gap = bool(config.left_out) and config.left_out[0] < energy < config.left_out[1]
+        return gap or target not in config.targets or projectile not in config.projectiles
+
+    return interaction_sections(run, titles, held_out)

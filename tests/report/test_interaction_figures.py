@@ -1,0 +1,116 @@
+"""Figures of interactions: axes have units, ratios are of densities per event, legends name what is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure as Drawing
+
+from cloudchamber.metrics.regression import Measured
+from cloudchamber.report import interaction_figures as drawings
+from cloudchamber.report.interaction_figures import Distribution
+from cloudchamber.report.style import svg
+from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of
+
+TITLES = {"flow": "flow matching", "gan": "GAN", "again": "Geant4 again"}
+KINDS = {"flow": "network", "gan": "network", "again": "floor"}
+
+
+def legend(drawing: Drawing) -> list[str]:
+    return [text.get_text() for text in drawing.legends[0].get_texts()]
+
+
+def event() -> Events:
+    """A pion of 25 GeV that passes a carbon nucleus and leaves it as it was, with a muon that is none of ours."""
+    beam = Beam(np.array([211], np.int32), np.array([6], np.int32), np.array([25.0]), np.array([[0.0, 0.0, 1.0]]))
+    nucleus, incoming = incoming_of(beam)
+    rest = np.array([11.17486338798439, 0.0, 0.0, 0.0])
+    momentum = np.stack([incoming[0] - rest, rest, [0.2, 0.1, 0.0, 0.1]])
+    kind = np.array([211, nucleus[0], 13], np.int32)
+    return Events(beam, nucleus, incoming, np.zeros(1, np.uint8), np.array([0, 3]), kind, momentum)
+
+
+def test_rapidity_is_that_of_the_rest_frame() -> None:
+    one = event()
+    across, rapidity = drawings.in_rest_frame(one)
+    assert across[:2] == pytest.approx([0, 0])
+    boost = np.arctanh(one.incoming[0, 3] / one.incoming[0, 0])
+    assert rapidity[1] == pytest.approx(-boost)
+
+
+def test_an_event_is_shown_by_its_kinds() -> None:
+    drawing = drawings.event_display(event(), ["pi+ on C"])
+    assert legend(drawing) == ["π±", "nuclei", "others"]
+    assert "GeV" in drawing.axes[0].get_ylabel()
+    assert svg(drawing).startswith("<svg")
+
+
+def test_ratios_are_per_event() -> None:
+    truth, model = np.repeat([1.0, 2.0, 3.0], 400), np.repeat([1.0, 2.0, 3.0], 100)
+    one = Distribution("particles", truth, {"flow": model}, 1200, {"flow": 300}, whole=True)
+    drawing = drawings.distributions([one], TITLES, KINDS)
+    points = drawing.axes[1].containers[0].lines[0]
+    assert np.asarray(points.get_ydata()) == pytest.approx([1, 1, 1])
+    assert legend(drawing) == ["truth, Geant4", "flow matching"]
+    assert drawing.axes[1].get_ylim() == (0.5, 1.5)
+    assert svg(drawing).startswith("<svg")
+
+
+def test_a_model_far_off_gets_a_wider_ratio_and_an_empty_one_none() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.exponential(size=3000)
+    models = {"flow": 2 * rng.exponential(size=3000), "gan": np.zeros(0)}
+    one = Distribution("$p_T$ [GeV]", truth, models, 1000, {"flow": 1000, "gan": 1000})
+    drawing = drawings.distributions([one], TITLES, KINDS, logarithmic=True)
+    assert drawing.axes[1].get_ylim() == (0, 2)
+    assert drawing.axes[0].get_yscale() == "log"
+    assert svg(drawing).startswith("<svg")
+
+
+def test_floors_of_observables_are_crosses_without_bars() -> None:
+    scores = {
+        "flow": {"n": Measured(0.1, 0.02, 9), "odd": Measured(0.2, float("nan"), 9)},
+        "again": {"n": Measured(0.01, 0.01, 9)},
+    }
+    drawing = drawings.observable_dots(scores, TITLES, KINDS, {"n": "particles", "odd": "odd", "absent": "absent"})
+    axes = drawing.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["particles", "odd"]
+    assert axes.get_xscale() == "log"
+    assert legend(drawing) == ["flow matching", "Geant4 again"]
+
+
+@pytest.mark.parametrize("models", [["flow"], ["flow", "gan"], ["flow", "gan", "again"]])
+def test_correlations_have_a_panel_a_model(models: list[str]) -> None:
+    rng = np.random.default_rng(1)
+    draw = lambda: {name: rng.normal(size=50) for name in "abc"} | {"constant": np.ones(50)}  # noqa: E731
+    drawing = drawings.correlation_maps(draw(), {name: draw() for name in models}, TITLES, {"a": "first"})
+    titles = [axes.get_title() for axes in drawing.axes if axes.get_title()]
+    assert len(titles) == 1 + len(models)
+    assert [label.get_text() for label in drawing.axes[0].get_yticklabels()] == ["first", "b", "c"]
+
+
+def test_held_out_conditions_are_framed_and_unknown_ones_grey() -> None:
+    values = {("pi+", "H", 5.0): 0.5, ("pi+", "C", 20.0): 0.7, ("p", "C", 5.0): 0.6}
+    drawing = drawings.condition_maps(values, "AUC", 0.5, 0.7, lambda projectile, target, energy: target == "C")
+    axes = drawing.axes[0]
+    assert axes.get_title() == "pi+"
+    assert len(axes.patches) == 2  # carbon at two energies
+    shown = np.ma.asarray(axes.images[0].get_array())
+    assert shown.mask.tolist() == [[False, True], [True, False]]
+    assert legend(drawing) == ["not in the training"]
+    assert "GeV" in axes.get_xlabel()
+    assert not drawings.condition_maps(values, "AUC", 0.5, 0.7, lambda *_: False).legends
+
+
+def test_simulators_and_generators_have_their_speed() -> None:
+    rows = [
+        {"model": model, "projectile": "pi+", "target": target, "energy": 25, "batch": batch, "events_per_second": 9.0}
+        for model, targets in (("geant4", "HC"), ("flow", "H"))
+        for target in targets
+        for batch in (1, 10)
+    ]
+    drawing = drawings.speed_figure(rows, {**TITLES, "geant4": "Geant4"}, KINDS)
+    assert legend(drawing) == ["Geant4", "flow matching"]
+    assert [axes.get_title() for axes in drawing.axes] == ["pi+ on H, 25 GeV", "pi+ on C, 25 GeV"]
+    assert drawing.axes[0].get_ylabel() == "events per second"
+    assert svg(drawing).startswith("<svg")

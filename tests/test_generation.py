@@ -1,0 +1,273 @@
+"""The road of a study of generators: run, interruption, the user's own events, new events, and every verb."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from cloudchamber import cli, generation
+from cloudchamber import run as road
+from cloudchamber.data.interactions import read_events, write_events
+from cloudchamber.schema import BadInput
+from cloudchamber.study import GeneratorStudy, load_study
+
+PHOTONS = str(Path(__file__).with_name("generator_study.py"))
+MUON = str(Path(__file__).parents[1] / "docs" / "examples" / "muon_lifetime.py")
+HERE = road.Resources(workers=1, device="cpu")
+
+
+def new_run(home: Path, data: Path | None = None) -> road.OpenRun[GeneratorStudy]:
+    study = load_study(PHOTONS)
+    assert isinstance(study, GeneratorStudy)
+    return road.new_run(study, PHOTONS, "tiny", study.preset("tiny"), 1, home, data)
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    return road.read_metrics(run)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run. Not to be changed: copy it."""
+    home = tmp_path_factory.mktemp("photons")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDCHAMBER_CACHE", str(home / "cache"))
+        return generation.travel(new_run(home / "runs"), HERE).path
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
+    """The command line, in this process: status, standard output and error."""
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cloudchamber", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, error = capsys.readouterr()
+        return int(end.value.code or 0), out, error
+
+    yield call
+    log = logging.getLogger("cloudchamber")
+    log.handlers.clear()
+    log.propagate = True
+
+
+def test_a_run_has_all_pieces(finished: Path) -> None:
+    assert (finished / "STATUS").read_text() == "finished\n"
+    for name in ("config.json", "run.json", "metrics.json", "report.html", "log.txt", "gallery.h5"):
+        assert (finished / name).stat().st_size > 0
+    metrics, record = metrics_of(finished), json.loads((finished / "run.json").read_text())
+    assert {row["sample"] for row in metrics["rows"]} == {"test", "test, fast", "many", "many, fast"}
+    assert {row["predictor"] for row in metrics["rows"]} == {"again", "measured"}
+    floors = {row["sample"]: row["value"] for row in metrics["rows"] if row["predictor"] == "again"}
+    assert all(row["floor"] == floors[row["sample"]] for row in metrics["rows"])
+    assert metrics["predictors"]["measured"] == {"title": "measured of photons", "kind": "baseline"}
+    assert set(record["sample_s"]) == set(metrics["sample_s"]) == {"again", "measured"}
+    assert min(record["sample_s"].values()) > 0
+    assert record["n_records"] == 60
+    for sample, count in (("test", 6), ("many", 20)):
+        truth, _ = read_events(finished / "generated" / sample / "truth.h5")
+        made, about = read_events(finished / "generated" / sample / "measured.h5")
+        assert len(truth) == len(made) == count
+        np.testing.assert_array_equal(truth.beam.kinetic_energy, made.beam.kinetic_energy)
+        assert about["model"] == "measured of photons"
+        assert (about["study"], about["generator"], about["seed"]) == ("photons", "measured", "1")
+    with h5py.File(finished / "gallery.h5") as file:
+        assert file["again"].shape == (6,)
+
+
+def test_an_interrupted_run_goes_on(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_STOP", "measured")
+    run = new_run(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        generation.travel(run, HERE)
+    assert (run.path / "STATUS").read_text() == "failed: interrupted\n"
+    monkeypatch.delenv("TOY_STOP")
+    generation.travel(road.open_run(run.path), HERE)
+    assert metrics_of(run.path)["rows"] == metrics_of(finished)["rows"]
+    fits = {name: (run.path / "checkpoints" / name / "fits").read_text().count("fit") for name in ("again", "measured")}
+    assert fits == {"again": 1, "measured": 2}
+    for name in ("test/again", "many/measured"):
+        one, other = (read_events(path / "generated" / f"{name}.h5")[0] for path in (run.path, finished))
+        np.testing.assert_array_equal(one.count, other.count)
+
+
+def test_a_run_of_own_events_and_no_others(tmp_path: Path) -> None:
+    study = load_study(PHOTONS)
+    assert isinstance(study, GeneratorStudy)
+    own = study.events(study.simulate(study.preset("tiny"), 0, 30, np.random.SeedSequence(7)))
+    write_events(tmp_path / "own.h5", own, {})
+    run = generation.travel(new_run(tmp_path / "runs", tmp_path / "own.h5"), HERE)
+    assert run.record["n_records"] == 30
+    assert len(read_events(run.path / "generated" / "test" / "truth.h5")[0]) == 3
+    write_events(tmp_path / "own.h5", own.ordered(np.arange(29)), {})
+    with pytest.raises(BadInput, match="its data have changed since it began"):
+        generation.travel(road.open_run(run.path), HERE)
+
+
+def test_chunks_have_seeds_of_their_own(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "CHUNK", 40)
+    steps: list[tuple[int, int]] = []
+
+    def generated(name: str, seed: int) -> Path:
+        generation.generate(
+            finished, {"energy": "15"}, 100, tmp_path / name, generator=None, seed=seed, extrapolate=False,
+            device="cpu", progress=lambda done, total: steps.append((done, total)),
+        )  # fmt: skip
+        return tmp_path / name
+
+    one, again, other = generated("one.h5", 3), generated("again.h5", 3), generated("other.h5", 4)
+    assert steps[:3] == [(40, 100), (80, 100), (100, 100)]
+    assert one.read_bytes() == again.read_bytes()
+    events, about = read_events(one)
+    assert (events.beam.kinetic_energy == 15).all()
+    assert not np.array_equal(events.count[:40], events.count[40:80])
+    assert not np.array_equal(events.count, read_events(other)[0].count)
+    assert about["study"] == "photons"
+    assert about["run"] == str(finished.resolve())
+    assert (about["generator"], about["seed"], about["settings"]) == ("measured", "3", '{"energy": "15"}')
+    assert about["extrapolated"] is False
+
+
+def test_generate_leaves_nothing_half_written(
+    finished: Path, tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "CHUNK", 2)
+
+    def interrupted(generator: Any, condition: Any, *_: Any) -> Iterator[Any]:
+        yield generator.sample(condition(0, 2), np.random.default_rng(1))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generation, "sampled", interrupted)
+    for suffix in ("h5", "hepmc3"):
+        if suffix == "hepmc3":
+            pytest.importorskip("pyhepmc")
+        status, _, error = command("generate", finished, "-n", 5, "-o", tmp_path / f"new.{suffix}", "--device", "cpu")
+        assert (status, error) == (130, "")
+        assert not list(tmp_path.iterdir())
+
+
+def test_generate_from_the_command_line(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    words = ("generate", finished, "-n", 50, "--seed", 2, "--device", "cpu", "--generator", "again")
+    status, out, _ = command(*words, "-o", tmp_path / "new.h5")
+    assert (status, out) == (0, f"{tmp_path / 'new.h5'}: 50 events by again of photons, seed 2\n")
+    pytest.importorskip("pyhepmc")
+    beyond = ("--set", "energy=100", "--extrapolate")
+    assert command(*words, *beyond, "-o", tmp_path / "new.hepmc3")[0] == 0
+    events, _ = read_events(tmp_path / "new.hepmc3")
+    np.testing.assert_allclose(events.beam.kinetic_energy, 100, rtol=1e-9)
+    text = (tmp_path / "new.hepmc3").read_text()
+    for line in ("A extrapolated True", "A generator again", "A study photons", 'A settings {"energy": "100"}'):
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (("--set", "energie=3"), 2, "did you mean 'energy'"),
+        (("--set", "energy=100"), 2, "--extrapolate goes beyond"),
+        (("--generator", "mesured"), 2, "has no generator 'mesured'; did you mean 'measured'"),
+        (("-n", "0"), 2, "at least 1 event"),
+        (("-o", "there.h5"), 1, "will not overwrite"),
+        (("-o", "none/new.h5"), 1, "no directory"),
+        (("-o", "new.root"), 2, "ends in .h5 or .hepmc3"),
+    ],
+)
+def test_generate_refuses(
+    words: tuple[str, ...], status: int, message: str, finished: Path, tmp_path: Path, command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.h5").touch()
+    given = {"-n": "5", "-o": "new.h5"} | dict(zip(words[::2], words[1::2], strict=True))
+    found, _, error = command("generate", finished, *(word for pair in given.items() for word in pair))
+    assert (found, error.count("\n")) == (status, 1)
+    assert message in error
+    assert [path.name for path in tmp_path.iterdir()] == ["there.h5"]
+
+
+def test_evaluate_own_events(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    study = load_study(PHOTONS)
+    assert isinstance(study, GeneratorStudy)
+    own = study.events(study.simulate(study.preset("tiny"), 0, 40, np.random.SeedSequence(7)))
+    write_events(tmp_path / "own.h5", own, {})
+    rows = generation.evaluate(finished, tmp_path / "own.h5", "cpu")
+    assert {(row["predictor"], row["sample"]) for row in rows} == {
+        (name, sample) for name in ("again", "measured") for sample in ("own", "own, fast")
+    }
+    assert all(row["n"] == 40 for row in rows if row["sample"] == "own")
+    status, out, _ = command("evaluate", finished, "--data", tmp_path / "own.h5", "--device", "cpu")
+    assert status == 0
+    assert "own, fast" in out
+    assert "mean_difference" in out
+    status, _, error = command("evaluate", finished, "--data", tmp_path / "own.h5", "-o", tmp_path / "out.h5")
+    assert status == 2
+    assert "--map and -o" in error
+    beyond = study.events({"kinetic_energy": np.full(3, 2000.0), "count": np.full(3, 2)})
+    write_events(tmp_path / "beyond.h5", beyond, {})
+    assert generation.evaluate(finished, tmp_path / "beyond.h5", "cpu") == []
+
+
+def test_verbs_from_the_command_line(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    status, out, _ = command("describe", PHOTONS)
+    assert status == 0
+    for word in (
+        "one record for each event",
+        "momentum (particle four) [GeV]",
+        "Generators",
+        "measured (baseline)",
+        "twice",
+    ):
+        assert word in out
+    status, out, _ = command(
+        "simulate", PHOTONS, "-n", 20, "-o", tmp_path / "data.h5", "--preset", "tiny", "--workers", 1
+    )
+    assert status == 0
+    with h5py.File(tmp_path / "data.h5") as file:
+        assert file["momentum"].shape == (file["count"][:].sum(), 4)
+    status, out, _ = command("compare", finished, finished)
+    assert status == 0
+    assert "mean_difference" in out
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    (copy / "report.html").unlink()
+    assert command("report", copy)[0] == 0
+    assert "mean difference" in (copy / "report.html").read_text()
+
+
+def test_run_and_resume_from_the_command_line(tmp_path: Path, command: Callable[..., Any]) -> None:
+    words = ("run", PHOTONS, "--preset", "tiny", "--workers", 1, "--device", "cpu", "--runs", tmp_path)
+    status, out, _ = command("--quiet", *words)
+    assert status == 0
+    assert "report: " in out
+    (run,) = (tmp_path / "photons").iterdir()
+    (run / "STATUS").write_text("running\n")
+    assert command("--quiet", "run", "--resume", run, "--device", "cpu")[0] == 0
+    assert (run / "STATUS").read_text() == "finished\n"
+
+
+def test_verbs_that_do_not_fit_say_so(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    for words in (
+        ("explain", finished),
+        ("null", finished, "--predictor", "again"),
+        ("search", PHOTONS, "--preset", "tiny", "--runs", tmp_path),
+    ):
+        status, _, error = command(*words)
+        verb = words[0]
+        assert (status, error) == (
+            2, f"cloudchamber: `cloudchamber {verb}` is not for study 'photons', which generates events\n",
+        )  # fmt: skip
+    study = load_study(MUON)
+    run = road.new_run(study, MUON, "tiny", study.preset("tiny"), 1, tmp_path, None)
+    status, _, error = command("generate", run.path, "-n", 3, "-o", tmp_path / "new.h5")
+    assert status == 2
+    assert "`cloudchamber generate` is not for study 'muon-lifetime', which predicts" in error
