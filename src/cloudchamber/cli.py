@@ -357,7 +357,7 @@ def short(mean: float, std: float | None) -> str:
 
 
 def print_metrics(runs: list[Path]) -> None:
-    """A table a metric of the test sample: predictors down, targets across, and the runs if there are several."""
+    """A table a metric of the test sample: predictors (of each run) one way, targets the other, the longer one down."""
     from rich.table import Column, Table
 
     from cloudchamber.run import read_metrics
@@ -365,16 +365,21 @@ def print_metrics(runs: list[Path]) -> None:
     contents = {str(path): read_metrics(path) for path in runs}
     test = [(run, row) for run, metrics in contents.items() for row in metrics["rows"] if row["sample"] == "test"]
     for metric in dict.fromkeys(row["metric"] for _, row in test):
-        rows = [(run, row) for run, row in test if row["metric"] == metric]
-        targets = list(dict.fromkeys(row["target"] for _, row in rows))
-        headers = [metric, *targets] if len(contents) == 1 else ["run", metric, *targets]
-        table = Table(*(Column(header, no_wrap=True) for header in headers), box=None, pad_edge=False)
-        for run, metrics in contents.items():
-            label = [f"{metrics['study']} {metrics['preset']} s{metrics['seed']}"][: len(contents) - 1]
-            for predictor in dict.fromkeys(row["predictor"] for where, row in rows if where == run):
-                cells = {r["target"]: r for where, r in rows if where == run and r["predictor"] == predictor}
-                found = [cells.get(target) for target in targets]
-                table.add_row(*label, predictor, *map(value_and_error, found))
+        cells = {(run, row["predictor"], row["target"]): row for run, row in test if row["metric"] == metric}
+        targets = list(dict.fromkeys(target for _, _, target in cells))
+        given = list(dict.fromkeys((run, predictor) for run, predictor, _ in cells))
+        labels = {run: f"{one['study']} {one['preset']} s{one['seed']}" for run, one in contents.items()}
+        names = [[labels[run], predictor] if len(contents) > 1 else [predictor] for run, predictor in given]
+        values = [[value_and_error(cells.get((*one, target))) for target in targets] for one in given]
+        if len(targets) <= max(len(given), 4):
+            headers = [*(["run"] if len(contents) > 1 else []), metric, *targets]
+            table = Table(*(Column(header, no_wrap=True) for header in headers), box=None, pad_edge=False)
+            for name, row in zip(names, values, strict=True):
+                table.add_row(*name, *row)
+        else:
+            table = Table(metric, *("\n".join(name) for name in names), box=None, pad_edge=False)
+            for target, column in zip(targets, zip(*values, strict=True), strict=True):
+                table.add_row(target, *column)
         console().print(table)
         print()
 

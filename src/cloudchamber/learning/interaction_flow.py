@@ -217,7 +217,7 @@ class FlowGenerator:
         else:
             raise BadInput(f"{len(left)} of {len(kind)} events fit no energy after {TRIES} tries: another condition")
         elastic = (kind > model.kinds).any(1).numpy()
-        return _events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC)), stretch
+        return padded_events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC)), stretch
 
     def _become(self, model: InteractionFlow) -> None:
         self.model = model.to(self.device).eval()
@@ -317,13 +317,15 @@ def _groups(rows: NDArray[np.int64], number: NDArray[np.int64]) -> Sequence[NDAr
     return groups
 
 
-def _events(beam: Beam, code: NDArray[np.int32], momentum: NDArray[np.float64], channel: NDArray[np.integer]) -> Events:
+def padded_events(
+    beam: Beam, code: NDArray[np.int32], momentum: NDArray[np.float64], channel: NDArray[np.integer]
+) -> Events:
     """Padded particles (code 0) along z as events in the beam's direction."""
     nucleus, incoming = incoming_of(beam)
     there = code != 0
     owner = np.nonzero(there)[0]
     flat = momentum[there]
-    flat[:, 1:] = np.einsum("nij,nj->ni", turns(beam.direction)[owner].transpose(0, 2, 1), flat[:, 1:])
+    flat[:, 1:] = np.einsum("nij,nj->ni", turns(beam.direction)[owner], flat[:, 1:])
     offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
     return Events(beam, nucleus, incoming, channel.astype(np.uint8), offsets, code[there], flat)
 

@@ -1,0 +1,172 @@
+"""The flow learns, goes on after an interruption, and is the same again from its directory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cloudchamber.data.final_states import encode, vocabulary_of
+from cloudchamber.learning.flow_matching import Encoded, shuffled
+from cloudchamber.learning.interaction_flow import (
+    FlowGenerator,
+    FlowShape,
+    Unprojected,
+    condition_of,
+    encoded,
+    standardize,
+)
+from cloudchamber.learning.options import TrainingOptions
+from cloudchamber.metrics.interactions import violations
+from cloudchamber.networks.interaction_flow import InteractionFlow
+from cloudchamber.networks.kind_counts import CODES
+from cloudchamber.schema import BadInput
+from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of
+from cloudchamber.simulators.hadronic.kinematics import from_rest, project
+from cloudchamber.simulators.hadronic.particles import masses
+
+SHAPE = FlowShape(16, 8, 2, 16, 3)
+
+
+def made(n: int, seed: int) -> Events:
+    """pi+ p at 10 GeV: a tenth elastic, else proton, pi+ and up to two pi0 with a forward pion, exactly conserved."""
+    rng = np.random.default_rng(seed)
+    beam = Beam(np.full(n, 211, np.int32), np.ones(n, np.int32), np.full(n, 10.0), np.tile([0.6, 0.0, 0.8], (n, 1)))
+    nucleus, incoming = incoming_of(beam)
+    elastic = rng.random(n) < 0.1
+    count = np.where(elastic, 2, 3 + rng.integers(0, 2, n))
+    offsets = np.concatenate([[0], np.cumsum(count)])
+    place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], count)
+    kind = np.array([211, 2212, 111, 111], np.int32)[place]
+    space = rng.normal(0, 0.3, (len(kind), 3))
+    space[:, 2] = rng.normal(np.array([2.0, -1.5, 0.3, 0.3])[place], 0.4)
+    s = np.sqrt(incoming[:, 0] ** 2 - (incoming[:, 1:] ** 2).sum(axis=1))
+    rest, _, good = project(space, masses(kind), offsets, s)
+    assert good.all()
+    owner = np.repeat(np.arange(n), count)
+    lab = from_rest(rest, incoming[owner], beam.direction[owner])
+    return Events(beam, nucleus, incoming, (~elastic).astype(np.uint8), offsets, kind, lab)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[FlowGenerator, Path]:
+    directory = tmp_path_factory.mktemp("flow")
+    generator = fresh(epochs=6)
+    generator.fit(made(3000, 1), made(400, 2), directory)
+    return generator, directory
+
+
+def fresh(epochs: int) -> FlowGenerator:
+    options = TrainingOptions(epochs=epochs, batch_size=64, learning_rate=5e-3, averaging=0.9)
+    return FlowGenerator(SHAPE, options.changed({"epochs": 3}), options, seed=3, progress="none")
+
+
+def test_it_learns_and_conserves(fitted: tuple[FlowGenerator, Path]) -> None:
+    truth = made(3000, 7)
+    events = fitted[0].sample(truth.beam, np.random.default_rng(1))
+    broken = violations(events)
+    assert all(not broken[name].any() for name in ("charge", "baryon_number", "strangeness"))
+    assert broken["energy_momentum"].max() < 1e-9
+    assert set(events.kind) == {211, 111, 2212}
+    # six sigma of 3000 events for what is counted; the network is small, so 20 % for the momentum of the pion
+    assert np.mean(events.channel == 0) == pytest.approx(np.mean(truth.channel == 0), abs=6 * np.sqrt(0.09 / 3000))
+    assert events.count.mean() == pytest.approx(truth.count.mean(), abs=6 * truth.count.std() / np.sqrt(3000))
+    pion, true = (one.momentum[one.kind == 211, 0].mean() for one in (events, truth))
+    assert pion == pytest.approx(true, rel=0.2)
+
+
+def test_sampling_is_seeded_and_restored(fitted: tuple[FlowGenerator, Path]) -> None:
+    generator, directory = fitted
+    other = fresh(epochs=6)
+    other.restore(directory)
+    beam = made(50, 4).beam
+    one, again, different = (
+        made_by.sample(beam, np.random.default_rng(seed)) for made_by, seed in ((generator, 1), (other, 1), (other, 2))
+    )
+    np.testing.assert_array_equal(one.momentum, again.momentum)
+    assert not np.array_equal(one.momentum[:20], different.momentum[:20])
+    assert len(generator.stretch) == 50
+
+
+def test_before_the_projection_sums_are_off(fitted: tuple[FlowGenerator, Path]) -> None:
+    beam = made(200, 4).beam
+    broken = violations(Unprojected(fitted[0]).sample(beam, np.random.default_rng(1)))
+    assert not broken["charge"].any()
+    assert np.median(broken["energy_momentum"]) > 1e-3
+
+
+def test_kinds_for_other_generators_keep_the_books(fitted: tuple[FlowGenerator, Path]) -> None:
+    beam = made(200, 4).beam
+    offsets, kind = fitted[0].sample_kinds(beam, np.random.default_rng(1))
+    assert len(offsets) == 201
+    assert offsets[-1] == len(kind)
+    assert (np.diff(offsets) >= 2).all()
+    assert set(kind) <= {211, 111, 2212}
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(
+    fitted: tuple[FlowGenerator, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloudchamber.learning.flow_matching import FlowMatching
+
+    whole = FlowMatching.loss
+
+    def stop(self: FlowMatching, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        if self.current_epoch == 3:
+            raise RuntimeError("out of time")
+        return whole(self, batch)
+
+    monkeypatch.setattr(FlowMatching, "loss", stop)
+    with pytest.raises(RuntimeError, match="out of time"):
+        fresh(epochs=6).fit(made(3000, 1), made(400, 2), tmp_path)
+    monkeypatch.undo()
+    fresh(epochs=6).fit(made(3000, 1), made(400, 2), tmp_path)
+    one, other = (torch.load(path / "weights.pt", weights_only=True) for path in (fitted[1], tmp_path))
+    for name, values in one.items():
+        torch.testing.assert_close(values, other[name], rtol=0, atol=0)
+
+
+def test_coordinates_are_standard_and_lie_in_the_subspace() -> None:
+    events = made(2000, 5)
+    vocabulary = vocabulary_of(events)
+    states = encode(events, vocabulary)
+    model = InteractionFlow(vocabulary, (1, 1), *SHAPE)
+    standardize(model, events, states)
+    found = encoded(model, events, states)
+    assert found.u[found.kind < model.kinds].std(0).sub(1).abs().max() < 0.5  # less what the subspace takes
+    kind, u = found.padded(np.arange(len(found)))
+    across = model.scales(found.condition, kind)[0]
+    assert (across[..., None] * u[..., :2]).sum(1).abs().max() < 1e-5
+
+
+def test_batches_hold_every_event_once_and_similar_numbers() -> None:
+    offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(np.random.default_rng(1).integers(2, 60, 4000))]))
+    none = torch.zeros(0)
+    events = Encoded(none, none, none, torch.zeros(4000), offsets, none, none)
+    batches = shuffled(events, 100, np.random.default_rng(2))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(4000))
+    number = np.diff(offsets.numpy())
+    padding = sum(len(rows) * number[rows].max() for rows in batches) / number.sum()
+    assert padding < 1.15
+
+
+def test_conditions_name_projectile_nucleus_and_energy() -> None:
+    beam = Beam(
+        np.array([211, 130], np.int32), np.array([1, 82], np.int32), np.array([5.0, 20.0]), np.tile([0.0, 0, 1], (2, 1))
+    )
+    assert condition_of(beam).tolist() == [[CODES.index(211), 1, 1, 5], [CODES.index(130), 82, 208, 20]]
+
+
+def test_events_that_break_the_books_only_are_refused(tmp_path: Path) -> None:
+    events = made(200, 1)
+    wrong = replace(events, kind=np.where(events.kind == 2212, 2112, events.kind))
+    with pytest.raises(BadInput, match=r"none of \d+ training events conserves"):
+        fresh(1).fit(wrong.part(wrong.channel == 1), wrong, tmp_path)
+
+
+def test_a_directory_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds no such trained network"):
+        fresh(1).restore(tmp_path)
