@@ -69,7 +69,7 @@ class InteractionConfig(Config):
     batch_size: int = Field(256, ge=2, description="events a step")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="highest learning rate of flow and counts")
     gan_epochs: int = Field(60, ge=1, description="passes over the training events for the adversarial network")
-    gan_width: int = Field(128, ge=2, multiple_of=2, description="of all layers of the adversarial networks")
+    gan_width: int = Field(64, ge=2, multiple_of=2, description="of all layers of the adversarial networks")
 
     @field_validator("projectiles")
     @classmethod
@@ -240,7 +240,9 @@ def generators(config: InteractionConfig, seed: int, device: str) -> dict[str, G
     flow = FlowGenerator(shape, counting, flowing, seed, device)
     found: dict[str, Generator] = {"flow": flow, "unprojected": Unprojected(flow)}
     if len(config.projectiles) * len(config.targets) == 1:
-        options = GANOptions(epochs=config.gan_epochs, width=config.gan_width)
+        steps = config.gan_epochs * config.events / GANOptions().batch_size
+        averaging = min(max(1 - 20 / steps, 0), 0.999)  # over a twentieth of a short training
+        options = GANOptions(epochs=config.gan_epochs, width=config.gan_width, averaging=averaging)
         found["gan"] = InteractionGAN("GAN, as published", options, seed, None, device)
         found["conserving_gan"] = InteractionGAN("GAN with our kinds and projection", options, seed, flow, device)
     found |= {
