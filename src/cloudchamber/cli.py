@@ -178,9 +178,7 @@ def headline(study: Experiment) -> str:
 @app.command()
 def describe(study: StudyName) -> None:
     """The card of a study: physics, data, predictors or generators, where each part lives, citation."""
-    import inspect
-
-    from cloudchamber.study import GeneratorStudy, Study, load_study
+    from cloudchamber.study import GeneratorStudy, Study, load_study, study_names
 
     found = load_study(study)
     out = console()
@@ -212,7 +210,9 @@ def describe(study: StudyName) -> None:
     for key, field in type(found.preset(preset)).model_fields.items():
         values = ", ".join(str(getattr(config, key)) for config in found.presets.values())
         out.print(f"  {key} = {values}: {field.description or ''}", markup=False)
-    out.print(f"\nThe study is the file {inspect.getsourcefile(found.simulate)}", markup=False, soft_wrap=True)
+    module = None if study.endswith(".py") else find_spec(study_names()[study])
+    file = Path(study).resolve() if module is None else module.origin
+    out.print(f"\nThe study is the file {file}", markup=False, soft_wrap=True)
     if found.citation:
         out.print(f"Cite: {found.citation}", markup=False)
 

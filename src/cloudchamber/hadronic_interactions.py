@@ -187,9 +187,9 @@ def wanted(config: InteractionConfig, settings: Mapping[str, str], n: int, extra
         raise BadInput(f"projectile {projectile} was not trained: {', '.join(config.projectiles)}", status=2)
     if target not in config.targets and not extrapolate:
         raise BadInput(f"target {target} was not trained ({', '.join(config.targets)}): add --extrapolate", status=2)
-    energy = config.lowest
-    if "energy" in settings or config.lowest < config.highest:
-        energy = _number(settings.get("energy", "none"), "energy")
+    if "energy" not in settings and config.lowest < config.highest:
+        raise BadInput(f"which energy? add --set energy=..., {config.lowest:g} to {config.highest:g} GeV", status=2)
+    energy = _number(settings["energy"], "energy") if "energy" in settings else config.lowest
     if not energy > 0:
         raise BadInput(f"energy {energy:g} GeV: give a kinetic energy above 0", status=2)
     if not config.lowest <= energy <= config.highest and not extrapolate:

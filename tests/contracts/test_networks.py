@@ -82,7 +82,7 @@ def test_save_and_load(name: str, tmp_path: Path) -> None:
     other, _ = importlib.import_module(f"{home.__name__}.{name}").tiny()
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     with torch.no_grad():
-        assert torch.equal(network.eval()(images), other.eval()(*images))
+        assert torch.equal(network.eval()(*images), other.eval()(*images))
 
 
 @pytest.mark.slow

@@ -215,7 +215,7 @@ class FlowGenerator:
             if not len(left):
                 break
         else:
-            raise BadInput(f"{len(left)} of {len(kind)} events fit no energy after {TRIES} tries: another condition")
+            raise BadInput(f"{len(left)} of {len(kind)} events found no room in {TRIES} tries: give a higher energy")
         elastic = (kind > model.kinds).any(1).numpy()
         return padded_events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC)), stretch
 
