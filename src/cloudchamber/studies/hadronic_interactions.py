@@ -64,8 +64,8 @@ study = GeneratorStudy(
     headline=("flow", "all", "auc"),
     sections=sections,
     citation=(
-        "X. Ju, Let Machine remember the past and simulate physics (2022); A. Pham, X. Ju, Generative models for "
-        "hadronic interactions (CHEP 2023), arXiv:2310.07553"
+        "X. Ju, Let Machine remember the past and simulate physics (2022); T. M. Pham, X. Ju, Simulation of Hadronic "
+        "Interactions with Deep Generative Models (2023), arXiv:2310.07553"
     ),
     extras=("geant4",),
 )
