@@ -35,6 +35,7 @@ EXTRAS = {
     "parquet": ("pyarrow", "--data from Parquet files"),
     "geant4": ("geant4_pybind", "hadronic interactions by Geant4"),
     "generators": ("chromo", "hadronic interactions by UrQMD, and HepMC3 files"),
+    "export": ("onnxruntime", "`cloudchamber export`: generators for other programs"),
 }
 """Optional extras: the module that each installs, and what that is for."""
 
@@ -515,6 +516,19 @@ def generate(
             device=device, progress=progress,
         )  # fmt: skip
     print(f"{output}: {n} events by {chosen.title}, seed {seed}")
+
+
+@app.command()
+def export(
+    directory: RunDirectory,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="DIR", help="directory to make (default: export in the run's)")
+    ] = None,
+) -> None:
+    """The generator of a finished run for other programs: ONNX, TorchScript, and what they mean."""
+    from cloudchamber.export.hadronic_generator import export_generator
+
+    print(export_generator(directory, directory / "export" if output is None else output))
 
 
 @app.command()

@@ -108,6 +108,7 @@ class InteractionFlow(nn.Module):
         counts = torch.cat([counts, lone], dim=1)
         ends = counts.cumsum(1)
         # no int() around the tensor: a number is a constant to a tracer
+        # no int(): exported graphs would keep the number of the traced events
         slot = torch.arange(ends[:, -1].max(), device=counts.device)  # type: ignore[call-overload]
         kind = (slot[None, :, None] >= ends[:, None]).sum(2)
         return torch.where(slot < ends[:, -1:], kind, -1)

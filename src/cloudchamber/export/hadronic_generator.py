@@ -1,0 +1,370 @@
+"""A trained generator of hadronic interactions as files for other programs: ONNX, TorchScript, and what they mean.
+
+``InteractionFlow`` draws nothing by itself, so that its two functions of tensors, ``draw_kinds`` and ``momenta``, leave
+as they are: each is traced once, with free numbers of events and particles, and the trace becomes ``NAME.pt`` for
+LibTorch and ``NAME.onnx`` for ONNX Runtime. ONNX Runtime has no hyperbolic functions of doubles: they become logarithms
+and exponentials on the way. (The newer exporter, ``torch.onnx.export(dynamo=True)``, gives the same numbers; it
+takes minutes where this one takes seconds, and needs onnxscript.)
+
+Before anything is left behind, both files must say what PyTorch says, at several numbers of events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cloudchamber.export.numbers import for_kinds, for_momenta
+from cloudchamber.export.onnx_sampler import need, session
+from cloudchamber.hadronic_interactions import InteractionConfig, beams
+from cloudchamber.learning.interaction_flow import FlowGenerator, condition_of
+from cloudchamber.networks.interaction_flow import InteractionFlow
+from cloudchamber.run import OpenRun, choose_device, open_run, restore
+from cloudchamber.schema import BadInput
+from cloudchamber.simulators.hadronic.events import Beam, incoming_of
+from cloudchamber.simulators.hadronic.particles import ISOTOPES, PROJECTILES, TARGETS
+from cloudchamber.study import GeneratorStudy, of_kind
+
+OPSET = 20
+SIZES = (1, 7, 1000)
+"""Numbers of events at which the files are compared with PyTorch; the graphs are traced with another, TRACED."""
+TRACED = 5
+MOMENTUM_TOLERANCE = 1e-4
+"""Largest difference of a four-momentum's component from PyTorch's, in units of the particle's energy: the flow is in
+single precision, of which its steps leave about 1e-6."""
+CONSERVATION_TOLERANCE = 1e-9
+"""Largest sum of what goes out less what comes in, in units of the incoming energy: the projection is in double."""
+
+INPUTS = {
+    "kinds": {
+        "condition": ("event 4", "float64", "place in `projectiles`, Z and A of the target, kinetic energy [GeV]"),
+        "uniform": ("event 2+K", "float64", "uniform numbers from 0 to 1; K = number of `kinds`"),
+    },
+    "momenta": {
+        "condition": ("event 4", "float64", "as for kinds"),
+        "kind": ("event particle", "int64", "classes, padded with -1"),
+        "coin": ("event particle", "float64", "uniform numbers from 0 to 1"),
+        "normal": ("event particle 3", "float32", "normal numbers of mean 0 and width 1"),
+    },
+}
+OUTPUTS = {
+    "kinds": {
+        "kind": (
+            "event particle",
+            "int64",
+            "place in `kinds`; K: residual nucleus; K+1, K+2: the two of elastic events",
+        ),
+    },
+    "momenta": {
+        "code": ("event particle", "int64", "PDG codes, 0 for padding"),
+        "momentum": ("event particle 4", "float64", "E, px, py, pz [GeV], projectile along z, nucleus at rest"),
+        "stretch": ("event", "float64", "a of the projection that conserves energy: 1 if it had nothing to do"),
+        "solved": ("event", "bool", "whether energy and momentum are conserved; draw the event again if not"),
+    },
+}
+RECIPE = (
+    "1. condition: one row an event. uniform: 2 + K random numbers an event. Run kinds.",
+    "2. coin and normal: random numbers for every particle that kinds found, padding included. Run momenta.",
+    "3. Where solved is false draw new coins and normal numbers, twice at most, then all anew from 1.",
+    "4. Drop what has code 0. Turn z into the direction of the projectile.",
+    "Events of similar numbers of particles together save time: padding costs as much as particles.",
+    "cloudchamber.export.numbers says how the examples draw, so that they agree event by event.",
+)
+
+
+class Kinds(nn.Module):
+    """``InteractionFlow.draw_kinds`` as a network of its own."""
+
+    def __init__(self, model: InteractionFlow) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, condition: Tensor, uniform: Tensor) -> Tensor:
+        return self.model.draw_kinds(condition, uniform)
+
+
+class Momenta(nn.Module):
+    """``InteractionFlow.momenta`` as a network of its own."""
+
+    def __init__(self, model: InteractionFlow) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, condition: Tensor, kind: Tensor, coin: Tensor, normal: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.model.momenta(condition, kind, coin, normal)
+
+
+def export_generator(path: Path, output: Path) -> Path:
+    """Export the generator of a finished run of hadronic interactions.
+
+    Args:
+        path: the run.
+        output: directory to make; complete when this returns, and not there if it raises.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        BadInput: no finished run, a study without such a generator, a missing extra, a directory that exists, or
+            files that do not say what PyTorch says.
+    """
+    run: OpenRun[GeneratorStudy] = open_run(path)
+    study = of_kind(run.study, GeneratorStudy, "export")
+    name = study.headline[0]
+    known = study.generators(run.config, run.seed, choose_device("cpu"))
+    generator = known[name]
+    config = run.config
+    if not isinstance(generator, FlowGenerator) or not isinstance(config, InteractionConfig):
+        raise BadInput(f"study {study.name!r}: its generator {name!r} cannot be exported", status=2)
+    restore(run, {name: generator})
+
+    def beam(n: int, rng: np.random.Generator) -> Beam:
+        return beams(config, 0, n, rng)
+
+    about = {
+        **{key: run.record[key] for key in ("study", "preset", "seed", "version", "commit")},
+        "run": path.resolve().name, "title": study.title, "generator": name, "config": config.model_dump(mode="json"),
+        "projectiles": list(PROJECTILES.items()), "trained_projectiles": list(config.projectiles),
+        "targets": {name: {"Z": TARGETS[name], "A": ISOTOPES[name]} for name in config.targets},
+        "kinetic_energy_GeV": [config.lowest, config.highest], "left_out_GeV": list(config.left_out),
+        "direction": list(config.direction),
+    }  # fmt: skip
+    return write_export(generator, beam, about, output)
+
+
+def write_export(
+    generator: FlowGenerator, beam: Callable[[int, np.random.Generator], Beam], about: Mapping[str, Any], output: Path
+) -> Path:
+    """The directory of ``export_generator``.
+
+    Args:
+        generator: fitted.
+        beam: (number, random generator) to conditions like the training's, for the comparison.
+        about: what metadata.json says besides the graphs.
+        output: directory to make.
+
+    Raises:
+        BadInput: as ``export_generator``.
+    """
+    need("onnx", "onnxruntime")
+    if output.exists():
+        raise BadInput(f"{output} exists, will not overwrite: remove it, or give another directory with -o")
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    model = generator.model
+    assert model is not None
+    with TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch, one_thread():
+        partial = Path(scratch) / "export"
+        partial.mkdir()
+        networks: dict[str, nn.Module] = {"kinds": Kinds(model), "momenta": Momenta(model)}
+        examples = numbers(model, beam(TRACED, np.random.default_rng(1)), TRACED)
+        for name, network in networks.items():
+            write_graph(network, name, [torch.from_numpy(examples[one]) for one in INPUTS[name]], partial)
+        compared = [compare(networks, model, beam(n, np.random.default_rng(n)), partial) for n in SIZES]
+        metadata = {
+            **about, "kinds": kinds_of(model), "steps": model.steps, "opset": OPSET,
+            "graphs": {name: {"inputs": plain(INPUTS[name]), "outputs": plain(OUTPUTS[name])} for name in networks},
+            "recipe": RECIPE,
+            "parity": {
+                "momentum_tolerance": MOMENTUM_TOLERANCE, "conservation_tolerance": CONSERVATION_TOLERANCE,
+                "batches": compared,
+            },
+            "sha256": {file.name: sha256(file) for file in sorted(partial.iterdir())},
+        }  # fmt: skip
+        (partial / "metadata.json").write_text(json.dumps(metadata, indent=1, ensure_ascii=False) + "\n")
+        (partial / "metadata.txt").write_text(lines(metadata))
+        partial.rename(output)
+    return output
+
+
+def numbers(model: InteractionFlow, beam: Beam, seed: int) -> dict[str, NDArray[Any]]:
+    """Every input of the graphs for new events, by name; kinds by PyTorch."""
+    event = np.arange(len(beam))
+    condition, uniform = condition_of(beam).numpy(), for_kinds(seed, event, 0, model.kinds)
+    with torch.inference_mode():
+        kind = model.draw_kinds(torch.from_numpy(condition), torch.from_numpy(uniform)).numpy()
+    coin, normal = for_momenta(seed, event, 0, model.kinds, kind.shape[1])
+    return {"condition": condition, "uniform": uniform, "kind": kind, "coin": coin, "normal": normal}
+
+
+def write_graph(network: nn.Module, name: str, example: Sequence[Tensor], directory: Path) -> None:
+    """``NAME.pt`` and ``NAME.onnx`` of a network, from one trace."""
+    ones = {**INPUTS[name], **OUTPUTS[name]}
+    free = {one: dict(enumerate(axes.split()[:2])) for one, (axes, _, _) in ones.items()}
+    free = {one: {i: axis for i, axis in axes.items() if axis in ("event", "particle")} for one, axes in free.items()}
+    with warnings.catch_warnings(), hyperbolic_functions():
+        warnings.simplefilter(
+            "ignore"
+        )  # tensors of constants; both ways are called old, neither has a successor for this
+        trace = torch.jit.trace(network, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
+        trace.save(str(directory / f"{name}.pt"))
+        torch.onnx.export(
+            trace, tuple(example), directory / f"{name}.onnx", dynamo=False, opset_version=OPSET, dynamic_axes=free,
+            input_names=list(INPUTS[name]), output_names=list(OUTPUTS[name]),
+        )  # fmt: skip
+
+
+def compare(networks: Mapping[str, nn.Module], model: InteractionFlow, beam: Beam, directory: Path) -> dict[str, Any]:
+    """ONNX Runtime and TorchScript against PyTorch on the same numbers: differences, and events per second of each.
+
+    Raises:
+        BadInput: classes, codes or solutions differ, momenta differ by more than MOMENTUM_TOLERANCE, or conservation is
+            broken by more than CONSERVATION_TOLERANCE.
+    """
+    n = len(beam)
+    given = numbers(model, beam, n)
+    incoming = incoming_of(Beam(beam.projectile, beam.target, beam.kinetic_energy, np.tile([0.0, 0, 1], (n, 1))))[1]
+    truth, speed = asked(torch_calls(networks), given)
+    row: dict[str, Any] = {"events": n, "solved": int(truth["solved"].sum()), "events_per_s": {"torch": speed}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripts = {
+            name: torch.jit.load(directory / f"{name}.pt")  # type: ignore[no-untyped-call]
+            for name in networks
+        }
+    sessions = {name: session(directory / f"{name}.onnx") for name in networks}
+    for title, calls in (("onnxruntime", onnx_calls(sessions)), ("torchscript", torch_calls(scripts))):
+        found, row["events_per_s"][title] = asked(calls, given)
+        for what in ("kind", "code", "solved"):
+            if found[what].shape != truth[what].shape or (found[what] != truth[what]).any():
+                raise BadInput(
+                    f"export failed: {title} and PyTorch differ in {what} of {n} events; nothing was written"
+                )
+        solved = truth["solved"]
+        energy = np.where(truth["code"] != 0, truth["momentum"][..., 0], 1.0)[..., None]
+        moved = float((np.abs(found["momentum"] - truth["momentum"]) / energy)[solved].max(initial=0))
+        missing = np.abs(found["momentum"].sum(axis=1) - incoming)[solved] / incoming[solved, :1]
+        broken = float(missing.max(initial=0))
+        row |= {f"{title}_momentum": moved, f"{title}_conservation": broken}
+        if not moved <= MOMENTUM_TOLERANCE or not broken <= CONSERVATION_TOLERANCE:
+            raise BadInput(
+                f"export failed: {title} and PyTorch differ by {moved:.1e} (allowed {MOMENTUM_TOLERANCE:g}) in momenta,"
+                f" conservation is broken by {broken:.1e} (allowed {CONSERVATION_TOLERANCE:g}); nothing was written"
+            )
+    return row
+
+
+Call = Callable[[Mapping[str, NDArray[Any]]], Sequence[NDArray[Any]]]
+
+
+def torch_calls(networks: Mapping[str, nn.Module]) -> dict[str, Call]:
+    """The graphs as functions of arrays, by PyTorch."""
+
+    def call(name: str) -> Call:
+        def answer(given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+            with torch.inference_mode():
+                found = networks[name](*(torch.from_numpy(given[one]) for one in INPUTS[name]))
+            return [one.numpy() for one in ((found,) if isinstance(found, Tensor) else found)]
+
+        return answer
+
+    return {name: call(name) for name in networks}
+
+
+def onnx_calls(sessions: Mapping[str, Any]) -> dict[str, Call]:
+    """The graphs as functions of arrays, by ONNX Runtime."""
+
+    def call(name: str) -> Call:
+        return lambda given: sessions[name].run(None, {one: given[one] for one in INPUTS[name]})
+
+    return {name: call(name) for name in sessions}
+
+
+def asked(calls: Mapping[str, Call], given: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], float]:
+    """Outputs of both graphs by name, and events per second of a second question: with the first they get ready."""
+    # as in C++: TorchScript compiles nothing for a number of events
+    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        for _ in range(2):
+            start = time.perf_counter()
+            found = {name: calls[name](given) for name in OUTPUTS}
+            seconds = time.perf_counter() - start
+    outputs = {one: values for name in OUTPUTS for one, values in zip(OUTPUTS[name], found[name], strict=True)}
+    return outputs, round(len(given["condition"]) / seconds, 1)
+
+
+@contextmanager
+def hyperbolic_functions() -> Iterator[None]:
+    """Let the exporter write sinh, cosh, asinh and atanh as ONNX Runtime can compute them in double precision."""
+
+    def number(g: Any, value: float, like: Any) -> Any:
+        return g.op("CastLike", g.op("Constant", value_t=torch.tensor(value)), like)
+
+    def exponentials(g: Any, x: Any, join: str) -> Any:
+        both = g.op(join, g.op("Exp", x), g.op("Exp", g.op("Neg", x)))
+        return g.op("Mul", both, number(g, 0.5, x))
+
+    def asinh(g: Any, x: Any) -> Any:
+        size = g.op("Abs", x)
+        root = g.op("Sqrt", g.op("Add", g.op("Mul", size, size), number(g, 1.0, x)))
+        return g.op("Mul", g.op("Sign", x), g.op("Log", g.op("Add", size, root)))
+
+    def atanh(g: Any, x: Any) -> Any:
+        one = number(g, 1.0, x)
+        ratio = g.op("Div", g.op("Add", one, x), g.op("Sub", one, x))
+        return g.op("Mul", g.op("Log", ratio), number(g, 0.5, x))
+
+    functions = {
+        "sinh": lambda g, x: exponentials(g, x, "Sub"), "cosh": lambda g, x: exponentials(g, x, "Add"),
+        "asinh": asinh, "atanh": atanh,
+    }  # fmt: skip
+    for name, function in functions.items():
+        torch.onnx.register_custom_op_symbolic(f"aten::{name}", function, OPSET)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for name in functions:
+            torch.onnx.unregister_custom_op_symbolic(f"aten::{name}", OPSET)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread, so that timings compare."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def kinds_of(model: InteractionFlow) -> list[dict[str, Any]]:
+    """The kinds in the order of their classes; 311 and -311 become K0S (310) or K0L (130) by a coin."""
+    codes, slow = (model.books[name][: model.kinds].tolist() for name in ("code", "slow"))
+    return [{"pdg": code, "slow": sort} for code, sort in zip(codes, slow, strict=True)]
+
+
+def plain(ones: Mapping[str, tuple[str, str, str]]) -> list[dict[str, str]]:
+    """Inputs or outputs for JSON."""
+    return [{"name": one, "axes": axes, "dtype": dtype, "doc": doc} for one, (axes, dtype, doc) in ones.items()]
+
+
+def lines(metadata: Mapping[str, Any]) -> str:
+    """What a program needs to know to sample, as lines of words (metadata.txt)."""
+    found = [f"kinds {len(metadata['kinds'])}"]
+    found += [f"energies {' '.join(map(str, metadata['kinetic_energy_GeV']))}"]
+    found += [f"direction {' '.join(map(str, metadata['direction']))}"]
+    for place, (name, code) in enumerate(metadata["projectiles"]):
+        if name in metadata["trained_projectiles"]:
+            found.append(f"projectile {name} {code} {place}")
+    found += [f"target {name} {nucleus['Z']} {nucleus['A']}" for name, nucleus in metadata["targets"].items()]
+    return "\n".join(found) + "\n"
+
+
+def sha256(path: Path) -> str:
+    """Of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
