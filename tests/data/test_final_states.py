@@ -58,8 +58,31 @@ def test_elastic_events_are_projectile_and_nucleus() -> None:
     states = encode(events, vocabulary)
     assert states.elastic.sum() == 12
     first = states.kind[: states.offsets[12]]
-    assert sorted(set(first)) == [vocabulary.residual + 1, vocabulary.residual + 2]
+    back = events.momentum[: 2 * 12 : 2, 3] < 0  # in the laboratory, where pions of 10 GeV meet carbon nearly at rest
+    assert set(first) == {vocabulary.residual + place for place in (1, 2, 3)}
+    assert (first == vocabulary.residual + 3).sum() >= back.sum()
     assert (states.counts[:12] == 0).all()
+
+
+def test_a_second_heavy_nucleus_counts_as_the_nearest_sort() -> None:
+    # p on 208Pb to 90Sr and 118Ru and a proton: the residual nucleus takes what the sort lacks
+    events = made(2212, 82, [[1000380900, 1000441180, 2212]] * 10, [1] * 10)
+    vocabulary = vocabulary_of(events)
+    assert 1000400920 in vocabulary.code
+    states = encode(events, vocabulary)
+    assert len(states) == 10
+    left = np.array([83, 209, 0]) - states.counts @ vocabulary.numbers
+    assert (left == [42, 116, 0]).all()
+
+
+def test_the_strangeness_of_a_k0l_is_what_closes_the_event() -> None:
+    kinds = [[3122, 211, 111]] * 20 + [[2212, -321, 111, 211]] * 20 + [[2112, 321, 111]] * 20 + [[2212, 310]] * 40
+    states = encode(made(130, 1, kinds, [1] * 100), vocabulary_of(made(130, 1, kinds, [1] * 100)))
+    assert (states.strangeness[:40] == -1).all()
+    assert (states.strangeness[40:60] == 1).all()
+    assert states.strangeness[60:].sum() == 0  # either would do: half of each
+    assert len(states.first(30)) == 30
+    assert states.first(30).offsets[-1] == len(states.first(30).kind)
 
 
 def test_slow_and_fast_nucleons_are_two_kinds_on_nuclei_only() -> None:

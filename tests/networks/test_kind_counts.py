@@ -9,15 +9,7 @@ import pytest
 import torch
 
 from cloudchamber.data.final_states import is_residual
-from cloudchamber.networks.kind_counts import (
-    CODES,
-    KindCounts,
-    features,
-    incoming_budget,
-    incoming_strangeness,
-    reachable,
-    tiny,
-)
+from cloudchamber.networks.kind_counts import CODES, KindCounts, features, incoming_budget, reachable, tiny
 from cloudchamber.simulators.hadronic.particles import conserved
 
 
@@ -43,11 +35,12 @@ def test_draws_keep_the_books_on_protons_and_nuclei() -> None:
     projectile = torch.arange(700) % len(CODES)
     target = torch.tensor([[1.0, 1.0], [6.0, 12.0], [82.0, 208.0]])[torch.arange(700) % 3]
     condition = torch.cat([projectile[:, None], target, torch.full((700, 1), 30.0)], dim=1).double()
-    strangeness = incoming_strangeness(condition, torch.rand(700))
-    assert set(strangeness[condition[:, 0] == CODES.index(130)].tolist()) == {-1, 1}
-    budget = incoming_budget(condition, strangeness)
     with torch.inference_mode():
-        elastic, counts = network.draw(features(condition, strangeness), budget, torch.rand(700, 11))
+        elastic, back, strangeness, counts = network.draw(condition, torch.rand(700, 12))
+    assert set(strangeness[(condition[:, 0] == CODES.index(130)) & ~elastic].tolist()) == {-1, 1}
+    assert set(strangeness[condition[:, 0] == CODES.index(-321)].tolist()) == {-1}
+    assert not (back & ~elastic).any()
+    budget = incoming_budget(condition, strangeness)
     left = budget - counts @ torch.from_numpy(conserved(codes))
     hydrogen = condition[:, 2] == 1
     assert not left[hydrogen & ~elastic].any()
@@ -56,19 +49,29 @@ def test_draws_keep_the_books_on_protons_and_nuclei() -> None:
     assert not counts[elastic].any()
 
 
-def test_draws_have_the_likelihood_that_the_network_says() -> None:
-    """Frequencies of 20 000 draws against exp(log-likelihood): within five standard deviations for each final state."""
+@pytest.mark.parametrize("projectile", [211, 130])
+def test_draws_have_the_likelihood_that_the_network_says(projectile: int) -> None:
+    """Frequencies of 20 000 draws against exp(log-likelihood): within five standard deviations for each final state,
+    channel, direction of an elastic projectile and strangeness of a K0L included."""
     torch.manual_seed(3)
     network, _ = tiny()
-    condition = torch.tensor([[CODES.index(211), 1.0, 1.0, 10.0]]).double().repeat(20_000, 1)
-    strangeness = torch.zeros(20_000, dtype=torch.int64)
-    known, budget = features(condition, strangeness), incoming_budget(condition, strangeness)
+    condition = torch.tensor([[CODES.index(projectile), 1.0, 1.0, 10.0]]).double().repeat(20_000, 1)
     with torch.inference_mode():
-        elastic, counts = network.draw(known, budget, torch.rand(20_000, 5))
-        kinds, number = torch.cat([elastic[:, None].long(), counts], dim=1).unique(dim=0, return_counts=True)
-        n = len(kinds)
-        likelihood = network(known[:n], kinds[:, 1:], budget[:n], kinds[:, 0] == 1).exp()
+        elastic, back, strangeness, counts = network.draw(condition, torch.rand(20_000, 7).double())
+        strangeness = torch.where(elastic, 0, strangeness)
+        states = torch.cat([elastic[:, None], back[:, None], strangeness[:, None], counts], dim=1)
+        states, number = states.unique(dim=0, return_counts=True)
+        n = len(states)
+        elastic, back = states[:, 0] == 1, states[:, 1] == 1
+        assert (strangeness >= 0).all()  # nothing here closes -1
+        likelihood = network(condition[:n], states[:, 2], states[:, 3:], elastic, back).exp()
     assert n > 5
+    if projectile == 130:  # the network gives -1 a chance that no counts can use
+        likelihood = torch.where(
+            states[:, 0] == 1,
+            likelihood,
+            likelihood / likelihood[states[:, 0] == 0].sum() * (1 - likelihood[states[:, 0] == 1].sum()),
+        )
     assert float(likelihood.sum()) == pytest.approx(1, abs=1e-2)  # states too rare to be drawn are missing
     error = (20_000 * likelihood * (1 - likelihood)).sqrt() + 1
     assert ((number - 20_000 * likelihood).abs() < 5 * error).all()
@@ -76,17 +79,31 @@ def test_draws_have_the_likelihood_that_the_network_says() -> None:
 
 def test_extreme_uniform_numbers_draw_possible_counts() -> None:
     network, inputs = tiny()
-    known, _, budget, _ = inputs(2)
+    condition = inputs(2)[0]
     largest = float(np.nextafter(1, 0))
-    uniform = torch.tensor([[0.999999] + [0.0] * 4, [0.999999] + [largest] * 4], dtype=torch.float64)
+    uniform = torch.tensor([[0.5, 0.999999] + [0.0] * 5, [0.5, 0.999999] + [largest] * 5], dtype=torch.float64)
     with torch.inference_mode():
-        _, counts = network.draw(known, budget, uniform)
-    assert not (budget - counts @ network.books["numbers"]).any()
+        _, _, strangeness, counts = network.draw(condition, uniform)
+    assert not (incoming_budget(condition, strangeness) - counts @ network.books["numbers"]).any()
 
 
 def test_charge_that_nothing_can_carry_away_is_unlikely_for_good() -> None:
     network, inputs = tiny()
-    known, counts, budget, elastic = inputs(1)
-    assert torch.isfinite(network(known, counts, budget, elastic)).all()
-    counts[0, 3] += 1  # one pi+ too many
-    assert network(known, counts, budget, elastic)[0] == -torch.inf
+    condition, strangeness, counts, elastic, back = inputs(1)
+    assert torch.isfinite(network(condition, strangeness, counts, elastic, back)).all()
+    counts[0, 4] += 1  # one pi+ too many
+    assert network(condition, strangeness, counts, elastic, back)[0] == -torch.inf
+
+
+def test_what_is_drawn_has_the_logits_of_the_likelihood() -> None:
+    """The loop of ``draw`` adds up its first layer kind by kind; ``logits`` computes it at once."""
+    torch.manual_seed(4)
+    network, inputs = tiny()
+    condition = inputs(4)[0]
+    uniform = torch.rand(4, 7, generator=torch.Generator().manual_seed(1)).double()
+    uniform[:, 1] = 1 - 1e-9
+    with torch.inference_mode():
+        _, _, sign, drawn = network.draw(condition, uniform)
+        known = network.logits(features(condition, sign), drawn, incoming_budget(condition, sign)).softmax(2)
+    again = (uniform[:, 2:, None] >= known.cumsum(2).double()).sum(2)
+    torch.testing.assert_close(again, drawn)

@@ -1,10 +1,12 @@
 """Final states as a generator learns them: counts of kinds that keep the books, and coordinates for the momenta.
 
 An inelastic final state is a count of every kind of a ``Vocabulary`` and, for a nucleus as target, a residual nucleus
-that carries the charge and the baryons which are left. Kinds are PDG codes; where the target is a nucleus, protons,
-neutrons and photons come in two kinds, slow ones (of the residue's evaporation) and others, because the two differ in
-everything. K0S and K0L count as K0 (strangeness +1) and its antiparticle, whichever closes the event's strangeness. An
-elastic event is the projectile and the nucleus.
+(the heaviest) that carries the charge and the baryons which are left. Kinds are PDG codes; where the target is a
+nucleus, protons, neutrons and photons come in two kinds, slow ones (of the residue's evaporation) and others, because
+the two differ in everything. A second nucleus above A = 12, from fission or break-up, counts as the nearest of
+FRAGMENTS, and the residual nucleus takes the difference. K0S and K0L count as K0 (strangeness +1) and its antiparticle,
+whichever closes the event's strangeness; a K0L that comes in is taken as +1 or -1, as its event demands, or evenly
+where both close it. An elastic event is the projectile, which flies ahead or back, and the nucleus.
 
 Coordinates u of a particle (mass m, momentum in the rest frame of the whole, projectile along z):
 
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import ELASTIC, Events, incoming_numbers
 from cloudchamber.simulators.hadronic.kinematics import to_rest
-from cloudchamber.simulators.hadronic.particles import MIXED_KAONS, NUCLEUS, conserved, masses
+from cloudchamber.simulators.hadronic.particles import MIXED_KAONS, NUCLEUS, conserved, masses, nucleus_code
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,7 +44,9 @@ NUCLEON, PION = 0.93892, 0.13957
 SLOW_NUCLEON, SLOW_PHOTON = 0.03, 0.02
 """Kinetic energy in GeV below which nucleons and photons from a nucleus count as slow."""
 LIGHT = 12
-"""Mass number up to which a nucleus that is not the heaviest of the event is a kind of its own."""
+"""Mass number up to which a nucleus is a kind of its own, if another one is heavier."""
+FRAGMENTS = (14, 18, 23, 29, 36, 44, 52, 60, 68, 76, 84, 92, 100)
+"""Mass numbers of the kinds that stand for nuclei above LIGHT which are not the heaviest of their event."""
 ION = 4
 """Mass number up to which a nucleus is a kind even if it is the heaviest."""
 LARGEST = 208
@@ -77,7 +81,8 @@ class Vocabulary:
 
     @property
     def residual(self) -> int:
-        """Class of the residual nucleus; the two that follow are projectile and nucleus of elastic scattering."""
+        """Class of the residual nucleus; those of elastic scattering follow: the projectile that flies ahead, the
+        nucleus, and the projectile that flies back."""
         return len(self.code)
 
     def __len__(self) -> int:
@@ -109,8 +114,8 @@ class FinalStates:
         strangeness: of projectile and nucleus (event,); a K0L was taken as what closes the event.
         counts: of each kind (event, kind); 0 for elastic events.
         offsets: (event + 1,).
-        kind: class of each particle (particle,): kinds of the vocabulary, then residual, scattered projectile and
-            struck nucleus. In an event particles are sorted by class.
+        kind: class of each particle (particle,): kinds of the vocabulary, then those after ``Vocabulary.residual``. In
+            an event particles are sorted by class.
         across: px, py in the rest frame of the whole in GeV (particle, 2).
         along: rapidity as explained above, not yet standardised (particle,).
     """
@@ -123,6 +128,18 @@ class FinalStates:
     kind: Ints
     across: Floats
     along: Floats
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def first(self, n: int) -> FinalStates:
+        """The first n events, or all if there are fewer."""
+        n = min(n, len(self))
+        end = int(self.offsets[n])
+        return FinalStates(
+            self.rows[:n], self.elastic[:n], self.strangeness[:n], self.counts[:n], self.offsets[: n + 1],
+            self.kind[:end], self.across[:end], self.along[:end],
+        )  # fmt: skip
 
 
 def _codes(events: Events) -> tuple[Ints, NDArray[np.bool_], Ints, NDArray[np.bool_]]:
@@ -145,11 +162,21 @@ def _codes(events: Events) -> tuple[Ints, NDArray[np.bool_], Ints, NDArray[np.bo
     place = np.empty(len(code), np.int64)
     place[sort] = np.arange(len(code)) - events.offsets[owner[sort]]
     code = np.where(neutral, np.where(place < positive[owner], K0, -K0), code)
+    baryons = nucleons(code)
+    fragment = (baryons > LIGHT) & ~_residual(events) & (events.channel != ELASTIC)[owner]
+    sorts = np.array([nucleus_code(charge_in_the_valley(mass), mass) for mass in FRAGMENTS])
+    nearest = np.abs(baryons[fragment, None] - np.array(FRAGMENTS)).argmin(axis=1)
+    code[fragment] = sorts[nearest]
     kinetic = events.momentum[:, 0] - masses(events.kind)
     on_nucleus = nucleons(events.nucleus)[owner] > 0
     slow = np.isin(code, (2212, 2112)) & (kinetic < SLOW_NUCLEON) | (code == 22) & (kinetic < SLOW_PHOTON)
     slow = slow & on_nucleus | (nucleons(code) > 0)
     return code, slow, incoming_numbers(events)[:, 2] + incoming, closes
+
+
+def charge_in_the_valley(baryons: int) -> int:
+    """Charge of the nucleus of mass number A that is most stable against beta decay (liquid drop)."""
+    return round(float(baryons / (1.98 + 0.0155 * baryons ** (2 / 3))))
 
 
 def is_residual(charge: NDArray[np.int64], baryons: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -174,7 +201,7 @@ def _residual(events: Events) -> NDArray[np.bool_]:
 def vocabulary_of(events: Events) -> Vocabulary:
     """The kinds of inelastic events that were seen at least RARE times."""
     code, slow, _, _ = _codes(events)
-    counted = (events.channel != ELASTIC)[events.event_of] & ~_residual(events) & (nucleons(code) <= LIGHT)
+    counted = (events.channel != ELASTIC)[events.event_of] & ~_residual(events)
     key = 2 * code[counted] + slow[counted]
     kinds, number = np.unique(key, return_counts=True)
     kept = number >= RARE
@@ -190,8 +217,8 @@ def vocabulary_of(events: Events) -> Vocabulary:
 def encode(events: Events, vocabulary: Vocabulary) -> FinalStates:
     """Events in the vocabulary's terms.
 
-    Left out are events with kinds that it does not have (or more of them than it ever saw), with two nuclei above LIGHT
-    (fission), and those that break conservation of charge, baryon number or strangeness.
+    Left out are events with kinds that it does not have (or more of them than it ever saw), and those that break
+    conservation of charge, baryon number or strangeness.
     """
     code, slow, strangeness, closes = _codes(events)
     owner, residual = events.event_of, _residual(events)
@@ -206,22 +233,23 @@ def encode(events: Events, vocabulary: Vocabulary) -> FinalStates:
     lead = events.kind == events.beam.projectile[owner]
     both = events.sums(lead) == 2  # p on p: the first
     lead = np.where(both[owner], first, lead)
-    kind = np.where(scattered, vocabulary.residual + np.where(lead, 1, 2), kind)
+    rest = to_rest(events.momentum, events.incoming[owner], events.beam.direction[owner])
+    kind = np.where(scattered, vocabulary.residual + np.where(lead, np.where(rest[:, 3] < 0, 3, 1), 2), kind)
     counts = np.zeros((len(events), len(vocabulary)), np.int64)
     counted = ~scattered & (kind >= 0) & (kind < len(vocabulary))
     np.add.at(counts, (owner[counted], kind[counted]), 1)
     balance = incoming_numbers(events) - events.sums(conserved(events.kind)).astype(np.int64)
+    moved = events.sums(conserved(code) - conserved(np.where(nucleons(code) > 0, events.kind, code)))
     sane = (events.sums(kind < 0) == 0) & closes & (balance[:, :2] == 0).all(axis=1) & (events.count >= 2)
-    heavy = events.sums(np.where(residual[:, None], conserved(events.kind), 0)).astype(np.int64)
+    heavy = (events.sums(np.where(residual[:, None], conserved(events.kind), 0)) - moved).astype(np.int64)
     sane &= elastic | is_residual(heavy[:, 0], heavy[:, 1])
     sane &= (counts <= vocabulary.most).all(axis=1)
     sane &= ~elastic | (events.count == 2) & (events.sums(lead) == 1)
 
     whole, single, unit = rapidity_frame(events.incoming, masses(events.beam.projectile), events.beam.kinetic_energy)
-    rest = to_rest(events.momentum, events.incoming[owner], events.beam.direction[owner])
     transverse = np.sqrt(masses(events.kind) ** 2 + rest[:, 1] ** 2 + rest[:, 2] ** 2)
     y = np.arcsinh(rest[:, 3] / np.maximum(transverse, 1e-6)) + whole[owner]
-    slow_class = np.concatenate([vocabulary.slow, [True, True, True]])[kind]
+    slow_class = np.concatenate([vocabulary.slow, [True] * 4])[kind]
     along = np.where(slow_class, y, (y - single[owner]) / unit[owner])
 
     rows = np.flatnonzero(sane)

@@ -64,7 +64,7 @@ OUTPUTS = {
         "kind": (
             "event particle",
             "int64",
-            "place in `kinds`; K: residual nucleus; K+1, K+2: the two of elastic events",
+            "place in `kinds`; K: residual nucleus; elastic: K+1 or (back) K+3 the projectile, K+2 the nucleus",
         ),
     },
     "momenta": {

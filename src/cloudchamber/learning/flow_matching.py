@@ -28,7 +28,7 @@ from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.training import AveragedTraining, Batch, Kept
 from cloudchamber.metrics.interactions import observables
 from cloudchamber.networks.interaction_flow import InteractionFlow, within
-from cloudchamber.networks.kind_counts import KindCounts, features, incoming_budget
+from cloudchamber.networks.kind_counts import KindCounts
 from cloudchamber.simulators.hadronic.events import Events
 
 POOL = 16
@@ -43,7 +43,7 @@ class Encoded:
         condition: (event, 4), float64.
         strangeness: incoming (event,).
         counts: (event, kind).
-        elastic: (event,).
+        elastic, back: whether the event is elastic, and its projectile flies back (event,).
         offsets: (event + 1,).
         kind: classes (particle,).
         u: coordinates (particle, 3), float32.
@@ -53,6 +53,7 @@ class Encoded:
     strangeness: Tensor
     counts: Tensor
     elastic: Tensor
+    back: Tensor
     offsets: Tensor
     kind: Tensor
     u: Tensor
@@ -127,10 +128,9 @@ class CountLikelihood(AveragedTraining):
         return self._likelihood(self.network, self.train_events, batch[0])
 
     def _likelihood(self, network: KindCounts, events: Encoded, rows: Tensor) -> Tensor:
-        condition, strangeness = events.condition[rows].to(self.device), events.strangeness[rows].to(self.device)
-        known, budget = features(condition, strangeness), incoming_budget(condition, strangeness)
-        counts, elastic = events.counts[rows].to(self.device), events.elastic[rows].to(self.device)
-        found: Tensor = network(known, counts, budget, elastic)
+        chosen = rows.cpu()
+        known = (events.condition, events.strangeness, events.counts, events.elastic, events.back)
+        found: Tensor = network(*(values[chosen].to(self.device) for values in known))
         return -found.mean()
 
     def validation_step(self, batch: Batch, number: int) -> None:  # noqa: ARG002
@@ -183,7 +183,7 @@ class FlowMatching(AveragedTraining):
         rows, seed = batch
         draw = torch.Generator().manual_seed(int(seed))
         kind, u = self.train_events.padded(rows.cpu().numpy())
-        condition, strangeness = self.train_events.condition[rows.cpu()], self.train_events.strangeness[rows.cpu()]
+        condition = self.train_events.condition[rows.cpu()]
         angle = 2 * math.pi * torch.rand(len(u), 1, generator=draw)
         mirrored = torch.where(torch.rand(len(u), 1, generator=draw) < 0.5, -1, 1)
         x, y = u[..., 0], u[..., 1] * mirrored
@@ -192,16 +192,14 @@ class FlowMatching(AveragedTraining):
         order = (torch.where(kind >= 0, kind, 10**4) * 100.0 + noise[..., 2]).argsort(1)
         noise = noise.gather(1, order[..., None].expand(-1, -1, 3))  # coordinates are sorted likewise
         time = torch.rand(len(u), generator=draw)
-        moved = [tensor.to(self.device) for tensor in (condition, strangeness, kind, u, noise, time)]
-        condition, strangeness, kind, u, noise, time = moved
+        condition, kind, u, noise, time = (one.to(self.device) for one in (condition, kind, u, noise, time))
         model = self.network
         normals, free = (tensor.float() for tensor in model.subspace(condition, kind))
         noise = within(noise, normals, free)
         mask = (kind >= 0).float()
-        _, residual = model.event(condition, kind)
-        known = features(condition, strangeness)
+        known, books = model.event(condition, kind)
         between = (1 - time)[:, None, None] * noise + time[:, None, None] * u
-        velocity = model.flow(between, kind.clamp(min=0), mask, known, residual, time)
+        velocity = model.flow(between, kind.clamp(min=0), mask, known, books, time)
         miss = within(velocity, normals, free) - (u - noise)
         return (miss**2).sum() / (3 * mask.sum())
 

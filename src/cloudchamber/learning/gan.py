@@ -29,7 +29,7 @@ from cloudchamber.learning.gan_options import GANOptions
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.training import AveragedTraining, Batch, Kept
 from cloudchamber.networks.interaction_gan import (
-    FinalStates,
+    FlatStates,
     InteractionDiscriminator,
     InteractionGenerator,
     generated,
@@ -46,7 +46,7 @@ MULTIPLICITY_RATE = 10.0
 class Shuffled:
     """One pass over final states in batches, in the order of a seed; an incomplete last batch is left out."""
 
-    states: FinalStates
+    states: FlatStates
     batch_size: int
     seed: tuple[int, ...]
 
@@ -76,7 +76,7 @@ class GANTraining(AveragedTraining):
         generator: InteractionGenerator,
         discriminator: InteractionDiscriminator,
         options: GANOptions,
-        states: FinalStates,
+        states: FlatStates,
         score: Callable[[InteractionGenerator], float],
         seed: int,
     ) -> None:

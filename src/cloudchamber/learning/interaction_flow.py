@@ -8,6 +8,7 @@ again if the projection has no solution.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,9 +26,12 @@ from cloudchamber.networks.kind_counts import CODES
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import ELASTIC, INELASTIC, Beam, Events, incoming_of
 from cloudchamber.simulators.hadronic.kinematics import turns
+from cloudchamber.simulators.hadronic.particles import PROJECTILES
 
 if TYPE_CHECKING:
     from cloudchamber.learning.flow_matching import Encoded
+
+log = logging.getLogger(__name__)
 
 GROUP = 16_384
 """Particles, padding included, that go through the flow at once: what fits the cache of a core."""
@@ -92,17 +96,19 @@ class FlowGenerator:
         directory.mkdir(parents=True, exist_ok=True)
         vocabulary = vocabulary_of(train)
         states = encode(train, vocabulary)
-        if not len(states.rows):
+        if not len(states):
             raise BadInput(f"none of {len(train)} training events conserves charge, baryon number and strangeness")
         heaviest = _heaviest(train)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(np.random.SeedSequence((self.seed, 0)).generate_state(1)[0]))
             model = InteractionFlow(vocabulary, heaviest, *self.shape)
+        log.info("%d of %d training events conserve all and have known kinds", len(states), len(train))
         standardize(model, train, states)
         learn = encoded(model, train, states)
         held_out = encode(validation, vocabulary)
-        first = held_out.rows[:VALIDATION_EVENTS]
-        ask_counts, ask = encoded(model, validation, held_out), encoded(model, validation.ordered(first))
+        first = held_out.first(VALIDATION_EVENTS)
+        ask_counts, ask = encoded(model, validation, held_out), encoded(model, validation, first)
+        asked = validation.ordered(first.rows)
 
         done = directory / "counts" / "weights.pt"
         if done.exists():
@@ -115,13 +121,12 @@ class FlowGenerator:
         self.model = model
 
         def sample(network: InteractionFlow, events: Encoded) -> Events:
-            beam = validation.beam.take(first)
             kind, _ = events.padded(np.arange(len(events)))
-            return self._momenta(network, beam, kind, np.random.default_rng(0))[0]
+            return self._momenta(network, asked.beam, kind, np.random.default_rng(0))[0]
 
-        task = FlowMatching(model, self.options, learn, ask, validation.ordered(first), sample, self.seed)
+        task = FlowMatching(model, self.options, learn, ask, asked, sample, self.seed)
         write_text(
-            directory / "vocabulary.json", json.dumps(_plain(vocabulary, heaviest, len(train), len(states.rows))) + "\n"
+            directory / "vocabulary.json", json.dumps(_plain(vocabulary, heaviest, len(train), len(states))) + "\n"
         )
         run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
         self._become(model)
@@ -161,16 +166,23 @@ class FlowGenerator:
         kind, condition = self.kinds(beam, rng), condition_of(beam)
         with torch.inference_mode():
             kind, condition = kind.to(self.device), condition.to(self.device)
-            residual = self.model.event(condition, kind)[1].long()
+            residual = self.model.event(condition, kind)[1][:, :2].long()
             coin = torch.from_numpy(rng.random(tuple(kind.shape))).to(self.device)
             code = self.model.codes(condition, kind, residual, coin)[0].cpu().numpy()
         there = code != 0
         return np.concatenate([[0], np.cumsum(there.sum(axis=1))]), code[there].astype(np.int32)
 
     def kinds(self, beam: Beam, rng: np.random.Generator) -> Tensor:
-        """Classes (event, particle) of one event for every entry of ``beam``, padded with -1."""
+        """Classes (event, particle) of one event for every entry of ``beam``, padded with -1.
+
+        Raises:
+            BadInput: a target heavier than those of the training.
+        """
         assert self.model is not None
         condition = condition_of(beam)
+        charge, baryons = self.model.heaviest
+        if bool((condition[:, 1] > charge).any()) or bool((condition[:, 2] > baryons).any()):
+            raise BadInput(f"a target is heavier than any of the training (Z = {charge}, A = {baryons})")
         uniform = torch.from_numpy(rng.random((len(beam), 2 + self.model.kinds)))
         with torch.inference_mode():
             parts = [
@@ -249,8 +261,15 @@ class Unprojected:
 
 
 def condition_of(beam: Beam) -> Tensor:
-    """What the networks know of a beam (event, 4), see ``networks.kind_counts``."""
+    """What the networks know of a beam (event, 4), see ``networks.kind_counts``.
+
+    Raises:
+        BadInput: a projectile that is none of ``PROJECTILES``, or a target that is none of ``TARGETS``.
+    """
     places = {code: place for place, code in enumerate(CODES)}
+    unknown = set(beam.projectile.tolist()) - places.keys()
+    if unknown:
+        raise BadInput(f"the projectile {min(unknown)} is none of {', '.join(PROJECTILES)}")
     nucleus, _ = incoming_of(beam)
     baryons = np.maximum(nucleons(nucleus), 1)
     columns = [[places[int(code)] for code in beam.projectile], beam.target, baryons, beam.kinetic_energy]
@@ -272,18 +291,15 @@ def standardize(model: InteractionFlow, events: Events, states: FinalStates) -> 
         model.spread[model.kinds + 1 :, 0] = float(np.sqrt((across[elastic] ** 2).mean()))
 
 
-def encoded(model: InteractionFlow, events: Events, states: FinalStates | None = None) -> Encoded:
-    """Events as the networks learn from them; ``states`` are theirs, or None if all of them can be encoded."""
+def encoded(model: InteractionFlow, events: Events, states: FinalStates) -> Encoded:
+    """Events as the networks learn from them, with their encoding."""
     from cloudchamber.learning.flow_matching import Encoded
 
-    if states is None:
-        books = model.books
-        codes, slow = books["code"][: model.kinds].numpy(), books["slow"][: model.kinds].numpy()
-        states = encode(events, Vocabulary(codes, slow, model.counts.books["most"].numpy()))
     chosen = events.ordered(states.rows)
     condition = condition_of(chosen.beam)
-    owner = np.repeat(np.arange(len(states.rows)), np.diff(states.offsets))
+    owner = np.repeat(np.arange(len(states)), np.diff(states.offsets))
     kind = torch.from_numpy(states.kind)
+    back = np.bincount(owner, states.kind == model.kinds + 3, minlength=len(states)) > 0
     u = torch.zeros(len(kind), 3)
     for some in torch.split(torch.arange(len(owner)), 1 << 20):
         own, their = torch.from_numpy(owner)[some], kind[some]
@@ -295,7 +311,7 @@ def encoded(model: InteractionFlow, events: Events, states: FinalStates | None =
         u[some] = torch.cat([plane, ((y - mean) / along)[:, None]], dim=1).float()
     found = Encoded(
         condition, torch.from_numpy(states.strangeness), torch.from_numpy(states.counts),
-        torch.from_numpy(states.elastic), torch.from_numpy(states.offsets), kind, u,
+        torch.from_numpy(states.elastic), torch.from_numpy(back), torch.from_numpy(states.offsets), kind, u,
     )  # fmt: skip
     for rows in np.array_split(np.arange(len(found)), max(len(found) // 4096, 1)):
         padded, values = found.padded(rows)

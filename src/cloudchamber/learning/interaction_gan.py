@@ -27,7 +27,7 @@ from cloudchamber.learning.gan_options import GANOptions
 from cloudchamber.learning.options import Progress
 from cloudchamber.metrics.interactions import distances, observables
 from cloudchamber.networks.interaction_gan import (
-    FinalStates,
+    FlatStates,
     InteractionDiscriminator,
     InteractionGenerator,
     generated,
@@ -58,7 +58,7 @@ class KindSampler(Protocol):
         ...
 
 
-def condition_of(beam: Beam) -> Tensor:
+def beam_features(beam: Beam) -> Tensor:
     """What the networks know of a beam (event, CONDITIONS): projectile and target one-hot, ln(kinetic energy / 10 GeV).
 
     Raises:
@@ -171,7 +171,7 @@ class InteractionGAN:
         if self.kinds is not None:
             return self._conserving(self.network, self.kinds, beam, rng, random)
         assert self.network.multiplicity is not None
-        condition = condition_of(beam).to(self.device)
+        condition = beam_features(beam).to(self.device)
         with torch.inference_mode():
             chance = self.network.multiplicity(condition).softmax(dim=1)
             chance[:, 0] = 0
@@ -247,7 +247,7 @@ class InteractionGAN:
 
     def _states(
         self, beam: Beam, offsets: NDArray[np.int64], kind: NDArray[np.int32], space: Floats | None = None
-    ) -> FinalStates:
+    ) -> FlatStates:
         """Final states as the networks read them, particles in the order of their codes; momenta are 0 without any.
 
         Raises:
@@ -259,8 +259,8 @@ class InteractionGAN:
         count = np.diff(offsets)
         order = np.lexsort((kind, np.repeat(np.arange(len(count)), count)))
         momentum = np.zeros((len(kind), 3)) if space is None else space[order]
-        return FinalStates(
-            condition_of(beam),
+        return FlatStates(
+            beam_features(beam),
             torch.from_numpy(count),
             torch.from_numpy(np.searchsorted(self.codes, kind[order])),
             torch.from_numpy(momentum.astype(np.float32)),

@@ -26,7 +26,6 @@ from cloudchamber.networks.kind_counts import (
     KindCounts,
     features,
     incoming_budget,
-    incoming_strangeness,
     projectile_masses,
 )
 from cloudchamber.networks.particle_flow import ParticleFlow
@@ -74,21 +73,22 @@ class InteractionFlow(nn.Module):
     ) -> None:
         super().__init__()
         self.counts = KindCounts(vocabulary.numbers, vocabulary.most, heaviest, count_width)
-        self.flow = ParticleFlow(len(vocabulary) + 3, width, pooled, layers)
+        self.flow = ParticleFlow(len(vocabulary) + 4, width, pooled, layers)
         self.steps = steps
+        self.heaviest = heaviest
         self.kinds = len(vocabulary)
         self.books = Constants(
             {
-                "code": torch.from_numpy(np.append(vocabulary.code, [0] * 3)),
-                "slow": torch.from_numpy(np.append(vocabulary.slow, [True] * 3)),
-                "mass": torch.from_numpy(np.append(vocabulary.mass, [1.0] * 3)),
-                "numbers": torch.from_numpy(np.concatenate([vocabulary.numbers, np.zeros((3, 3), np.int64)])),
+                "code": torch.from_numpy(np.append(vocabulary.code, [0] * 4)),
+                "slow": torch.from_numpy(np.append(vocabulary.slow, [True] * 4)),
+                "mass": torch.from_numpy(np.append(vocabulary.mass, [1.0] * 4)),
+                "numbers": torch.from_numpy(np.concatenate([vocabulary.numbers, np.zeros((4, 3), np.int64)])),
                 "nuclear": nuclear_masses(),
             }
         )
         # w and w_y (class, 2), and m_y (class,), from the training events
-        self.register_buffer("spread", torch.ones(len(vocabulary) + 3, 2, dtype=torch.float64))
-        self.register_buffer("mean", torch.zeros(len(vocabulary) + 3, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones(len(vocabulary) + 4, 2, dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(len(vocabulary) + 4, dtype=torch.float64))
 
     # --- kinds --------------------------------------------------------------------------------------------------------
 
@@ -97,14 +97,12 @@ class InteractionFlow(nn.Module):
 
         Args:
             condition: (event, 4), float64.
-            uniform: numbers from 0 to 1 (event, 2 + kind).
+            uniform: numbers from 0 to below 1 (event, 2 + kind).
         """
-        strangeness = incoming_strangeness(condition, uniform[:, 0])
-        budget = incoming_budget(condition, strangeness)
-        elastic, counts = self.counts.draw(features(condition, strangeness), budget, uniform[:, 1:])
-        left = budget - counts @ self.books["numbers"][: self.kinds]
+        elastic, back, strangeness, counts = self.counts.draw(condition, uniform)
+        left = incoming_budget(condition, strangeness) - counts @ self.books["numbers"][: self.kinds]
         residual = (left[:, 1] > 0) & ~elastic
-        lone = torch.stack([residual, elastic, elastic], dim=1).to(counts)
+        lone = torch.stack([residual, elastic & ~back, elastic, back], dim=1).to(counts)
         counts = torch.cat([counts, lone], dim=1)
         ends = counts.cumsum(1)
         # no int() around the tensor: a number is a constant to a tracer
@@ -132,7 +130,7 @@ class InteractionFlow(nn.Module):
             projection (event,); whether there is a solution (event,): draw other events where not.
         """
         mask = (kind >= 0).float()
-        known, residual = self.event(condition, kind)
+        known, books = self.event(condition, kind)
         place = kind.clamp(min=0)
         normals, free = self.subspace(condition, kind)
         direction, there = normals.float(), free.float()
@@ -140,20 +138,22 @@ class InteractionFlow(nn.Module):
         step = 1 / self.steps
         for number in range(self.steps):
             time = torch.full_like(known[:, 0], number * step)
-            velocity = self.flow(u, place, mask, known, residual, time)
+            velocity = self.flow(u, place, mask, known, books, time)
             half = u + step / 2 * within(velocity, direction, there)
-            middle = self.flow(half, place, mask, known, residual, time + step / 2)
+            middle = self.flow(half, place, mask, known, books, time + step / 2)
             u = u + step * within(middle, direction, there)
         u = within(u.double(), normals, free)  # in double precision the sums close
-        return self._particles(u, condition, kind, residual.long(), coin, projected)
+        return self._particles(u, condition, kind, books[:, :2].long(), coin, projected)
 
     def event(self, condition: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of the condition, and charge and mass number of the residual nucleus (event, 2), float32."""
-        carried = (self.books["numbers"][kind.clamp(min=0)] * (kind >= 0)[..., None]).sum(1)
-        strangeness = carried[:, 2]
-        budget = incoming_budget(condition, strangeness)
-        there = (kind == self.kinds).any(1)
-        return features(condition, strangeness), (budget - carried)[:, :2].float() * there[:, None]
+        """Features of the condition (event, FEATURES), and charge and mass number of the residual nucleus and number of
+        particles that are not slow (event, 3), both float32."""
+        place, there = kind.clamp(min=0), kind >= 0
+        carried = (self.books["numbers"][place] * there[..., None]).sum(1)
+        residual = (incoming_budget(condition, carried[:, 2]) - carried)[:, :2]
+        fast = (~self.books["slow"][place] & there).sum(1, keepdim=True)
+        books = torch.cat([residual * (kind == self.kinds).any(1, keepdim=True), fast], dim=1)
+        return features(condition, carried[:, 2]), books.float()
 
     def scales(self, condition: Tensor, kind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """w, w_y and m_y of each particle (event, particle), float64, in units of GeV and of laboratory rapidity."""
@@ -204,7 +204,9 @@ class InteractionFlow(nn.Module):
         rapidity = mean + along * u[..., 2] - whole[:, None]
         # of two bodies the projection finds the rapidities, all that it needs is which one flies ahead
         two = kind > self.kinds
-        rapidity = torch.where(two, torch.where(kind == self.kinds + 1, 1.0, -1.0).to(u), rapidity)
+        back = (kind == self.kinds + 3).any(1, keepdim=True)
+        ahead = (kind == self.kinds + 1) | (kind == self.kinds + 2) & back
+        rapidity = torch.where(two, torch.where(ahead, 1.0, -1.0).to(u), rapidity)
         rapidity = torch.where(there, rapidity, 0)
         others = there & ~nucleus
         left = -(plane * others[..., None]).sum(1)
@@ -242,6 +244,7 @@ class InteractionFlow(nn.Module):
             (self.kinds, _nucleus(residual), remnant),
             (self.kinds + 1, projectiles, known),
             (self.kinds + 2, _nucleus(target), self._target_mass(condition)),
+            (self.kinds + 3, projectiles, known),
         ):
             code = torch.where(kind == sort, codes[:, None], code)
             mass = torch.where(kind == sort, weights[:, None], mass)

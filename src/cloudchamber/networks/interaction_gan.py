@@ -44,7 +44,7 @@ def owners(count: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class FinalStates:
+class FlatStates:
     """Final states as the networks read them.
 
     Attributes:

@@ -5,10 +5,10 @@ The probability of the counts is the product over kinds k of p(n_k | condition, 
 one small network that reads the condition, the counts so far and what is left of the three budgets. A count that would
 leave budgets that no counts of the later kinds can use up has probability 0: a table of what can be reached, made once
 by going through the kinds backwards, masks it. On a proton everything must be used up; on a nucleus a residual nucleus
-(Z', A') may carry what is left of charge and baryon number, if it is one that can exist: A' > 4 and Z' near the valley
-of stability Z_s = A' / (1.98 + 0.0155 A'^(2/3)).
+(Z', A') may carry what is left of charge and baryon number, if it is one that can exist (``final_states.is_residual``).
 
-Whether the scattering is elastic is drawn first, by its own little network.
+Three yes-or-no answers come first, from a little network that reads the condition: whether the scattering is elastic;
+if so, whether the projectile flies back; if not, whether a K0L that came in counts as strangeness +1.
 
 Conventions: budgets are integers (charge, baryon number, strangeness); a condition is (event, 4): place of the
 projectile in ``PROJECTILES``, charge and mass number of the nucleus, kinetic energy in GeV.
@@ -62,12 +62,16 @@ def incoming_budget(condition: Tensor, strangeness: Tensor) -> Tensor:
     return torch.stack([found[:, 0] + nucleus[:, 0], found[:, 1] + nucleus[:, 1], strangeness.long()], dim=1)
 
 
-def incoming_strangeness(condition: Tensor, uniform: Tensor) -> Tensor:
-    """Strangeness of the projectile (event,); a K0L is +1 or -1, as a uniform number (event,) decides."""
-    table = torch.tensor(conserved(np.array(CODES))[:, 2], device=condition.device)
+def is_mixed(condition: Tensor) -> Tensor:
+    """Whether the projectile is a K0L (event,)."""
     mixed = torch.tensor([code in MIXED_KAONS for code in CODES], device=condition.device)
-    code = condition[:, 0].long()
-    return torch.where(mixed[code], torch.where(uniform < 0.5, 1, -1), table[code])
+    return mixed[condition[:, 0].long()]
+
+
+def projectile_strangeness(condition: Tensor) -> Tensor:
+    """Strangeness of the projectile (event,); 0 for a K0L."""
+    table = torch.tensor(conserved(np.array(CODES))[:, 2], device=condition.device)
+    return table[condition[:, 0].long()]
 
 
 def reachable(
@@ -134,7 +138,8 @@ class KindCounts(nn.Module):
         }  # fmt: skip
         self.books = Constants({name: torch.from_numpy(np.array(values)) for name, values in books.items()})
         self.kinds, self.on_nucleus = kinds, on_nucleus
-        self.channel = nn.Sequential(nn.Linear(FEATURES, width), nn.SiLU(), nn.Linear(width, 1))
+        # elastic; strangeness +1; back
+        self.channel = nn.Sequential(nn.Linear(FEATURES, width), nn.SiLU(), nn.Linear(width, 3))
         self.read = nn.Linear(FEATURES + kinds + 3, width)
         self.place = nn.Parameter(torch.randn(kinds, width) * 0.3)
         self.hidden = nn.Linear(width, width)
@@ -160,15 +165,13 @@ class KindCounts(nn.Module):
         numbers = torch.arange(kinds, device=counts.device)
         return torch.where(self._may(numbers, left, (budget[:, 1:2] > 2)), found, -torch.inf)
 
-    def step(self, number: int, known: Tensor, counts: Tensor, left: Tensor, heavy: Tensor) -> Tensor:
-        """Masked logits (event, count) of kind ``number``, given counts (event, kind) that are 0 from it on, what is
-        left of the budget (event, 3) and whether the target is a nucleus (event,)."""
-        hidden = functional.silu(
-            self.read(torch.cat([known, counts.float().log1p(), left.float().asinh()], dim=1)) + self.place[number]
-        )
-        hidden = hidden + functional.silu(self.hidden(hidden))
-        found = hidden @ self.out[number] + self.bias[number]
-        return torch.where(self._may(number, left, heavy), found, -torch.inf)
+    def _can(self, budget: Tensor) -> Tensor:
+        """Whether any counts use up a budget (event,)."""
+        place = ((budget - self.books["corner"]) * self.books["steps"]).sum(-1)
+        if self.on_nucleus:
+            place = place + (budget[:, 1] > 2) * self.books["whole"]
+        found: Tensor = self.books["may"][place]
+        return found
 
     def _may(self, number: int | Tensor, left: Tensor, heavy: Tensor) -> Tensor:
         """Which counts of the kinds leave a budget that can be used up: (event, count), or with several (event, kind,
@@ -184,55 +187,77 @@ class KindCounts(nn.Module):
         found: Tensor = books["may"][place[..., None] - taken] & (count <= most[..., None])
         return found
 
-    def forward(self, known: Tensor, counts: Tensor, budget: Tensor, elastic: Tensor) -> Tensor:
+    def forward(self, condition: Tensor, strangeness: Tensor, counts: Tensor, elastic: Tensor, back: Tensor) -> Tensor:
         """Log-likelihood of channel and counts in nats (event,).
 
         Args:
-            known: features of the conditions (event, FEATURES).
+            condition: (event, 4).
+            strangeness: of the projectile (event,), for a K0L what it was taken as.
             counts: (event, kind), int64; not read for elastic events.
-            budget: incoming (event, 3), int64.
             elastic: (event,).
+            back: whether an elastically scattered projectile flies back (event,).
         """
-        channel = functional.logsigmoid(self.channel(known)[:, 0] * torch.where(elastic, 1.0, -1.0))
-        logits = self.logits(known[~elastic], counts[~elastic], budget[~elastic])
-        chosen = logits.log_softmax(2).gather(2, counts[~elastic][..., None])[..., 0]
-        found: Tensor = channel.index_add(0, torch.nonzero(~elastic)[:, 0], chosen.sum(1))
+        answers = torch.stack([elastic, strangeness > 0, back], dim=1)
+        asked = torch.stack([torch.ones_like(elastic), is_mixed(condition) & ~elastic, elastic], dim=1)
+        channel = self._channel(condition)
+        found = (functional.logsigmoid(torch.where(answers, channel, -channel)) * asked).sum(1)
+        some = ~elastic
+        known, budget = features(condition, strangeness)[some], incoming_budget(condition, strangeness)[some]
+        chosen = self.logits(known, counts[some], budget).log_softmax(2).gather(2, counts[some][..., None])[..., 0]
+        return found.index_add(0, torch.nonzero(some)[:, 0], chosen.sum(1))
+
+    def _channel(self, condition: Tensor) -> Tensor:
+        """Logits of the three answers (event, 3)."""
+        found: Tensor = self.channel(features(condition, torch.zeros_like(condition[:, 0])))
         return found
 
-    def draw(self, known: Tensor, budget: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw: whether elastic (event,), and counts (event, kind), 0 for elastic events.
+    def draw(self, condition: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Draw: whether elastic, whether back, strangeness of the projectile (event,), and counts (event, kind), 0 for
+        elastic events.
 
         Args:
-            known: features of the conditions (event, FEATURES).
-            budget: incoming (event, 3), int64.
-            uniform: numbers from 0 to 1 (event, 1 + kind).
+            condition: (event, 4).
+            uniform: numbers from 0 to below 1 (event, 2 + kind): of the second and third answer, of which each event
+                needs one; of the first; of the counts.
         """
-        elastic = uniform[:, 0] < torch.sigmoid(self.channel(known)[:, 0])
-        heavy = budget[:, 1] > 2
-        left = budget
+        chance = torch.sigmoid(self._channel(condition))
+        sign = torch.where(uniform[:, 0] < chance[:, 1], 1, -1)
+        # a sign that no counts can close is not drawn; and what no counts can close at all scatters elastically
+        sign = torch.where(self._can(incoming_budget(condition, sign)), sign, -sign)
+        strangeness = torch.where(is_mixed(condition), sign, projectile_strangeness(condition))
+        left = incoming_budget(condition, strangeness)
+        elastic = (uniform[:, 1] < chance[:, 0]) | ~self._can(left)
+        back = elastic & (uniform[:, 0] < chance[:, 2])
+        heavy = left[:, 1] > 2
+        # the first layer, with what each drawn count adds to it
+        of_known, of_counts, of_left = torch.split(self.read.weight, [FEATURES, self.kinds, 3], dim=1)
+        read = features(condition, strangeness) @ of_known.T + self.read.bias
         columns: list[Tensor] = []
         for number in range(self.kinds):
-            empty = torch.zeros_like(left[:, :1]).expand(-1, self.kinds - number)
-            counts = torch.cat([*columns, empty], dim=1)
-            cumulative = self.step(number, known, counts, left, heavy).softmax(1).cumsum(1)
+            hidden = functional.silu(read + left.float().asinh() @ of_left.T + self.place[number])
+            hidden = hidden + functional.silu(self.hidden(hidden))
+            logits = hidden @ self.out[number] + self.bias[number]
+            cumulative = torch.where(self._may(number, left, heavy), logits, -torch.inf).softmax(1).cumsum(1)
             # scaled by the sum: the last possible count is drawn even if that sum is below 1 by rounding
-            drawn = (uniform[:, 1 + number, None] * cumulative[:, -1:] >= cumulative).sum(1)
+            drawn = (uniform[:, 2 + number, None] * cumulative[:, -1:] >= cumulative).sum(1)
             drawn = torch.minimum(drawn, self.books["most"][number])
-            columns.append(drawn[:, None])
+            columns.append(drawn)
             left = left - drawn[:, None] * self.books["numbers"][number]
-        return elastic, torch.cat(columns, dim=1) * (~elastic)[:, None]
+            read = read + drawn.float().log1p()[:, None] * of_counts[:, number]
+        return elastic, back, strangeness, torch.stack(columns, dim=1) * (~elastic)[:, None]
 
 
 def tiny() -> tuple[KindCounts, Callable[[int], tuple[Tensor, ...]]]:
-    """A small network for tests of the contract, and inputs for so many events: pi+ on protons."""
-    numbers = conserved(np.array([2212, 111, -211, 211]))
-    network = KindCounts(numbers, np.array([1, 3, 3, 3]), (1, 1), 8)
+    """A small network for tests of the contract, and inputs for so many events: pi+ and K0L on protons."""
+    numbers = conserved(np.array([311, 2212, 111, -211, 211]))
+    network = KindCounts(numbers, np.array([1, 1, 3, 3, 3]), (1, 1), 8)
 
     def inputs(n: int) -> tuple[Tensor, ...]:
         condition = torch.tensor([[CODES.index(211), 1.0, 1.0, 10.0]]).repeat(n, 1)
+        condition[:, 0] = torch.where(torch.arange(n) % 4 == 3, CODES.index(130), condition[:, 0])
         condition[:, 3] += torch.arange(n)
-        none = torch.zeros(n, dtype=torch.int64)
-        counts = torch.tensor([[1, 1, 0, 1], [1, 0, 1, 2]]).repeat(n, 1)[:n]
-        return features(condition, none), counts, incoming_budget(condition, none), torch.arange(n) % 3 == 2
+        counts = torch.tensor([[0, 1, 1, 0, 1], [0, 1, 0, 1, 2], [0, 1, 0, 1, 2], [1, 1, 0, 0, 0]]).repeat(n, 1)[:n]
+        elastic, strangeness = torch.arange(n) % 4 == 2, (torch.arange(n) % 4 == 3).long()
+        return condition, strangeness, counts, elastic, elastic & (torch.arange(n) > 3)
 
     return network, inputs

@@ -69,7 +69,7 @@ class ParticleFlow(nn.Module):
         self.sort = nn.Embedding(classes, width)
         self.coordinates = nn.Linear(3, width)
         self.condition = nn.Sequential(
-            nn.Linear(FEATURES + 4 + 2 * FREQUENCIES, pooled), nn.SiLU(), nn.Linear(pooled, pooled)
+            nn.Linear(FEATURES + 5 + 2 * FREQUENCIES, pooled), nn.SiLU(), nn.Linear(pooled, pooled)
         )
         self.spread = nn.Linear(pooled, width)
         self.layers = nn.ModuleList(EPiC(width, pooled) for _ in range(layers))
@@ -78,7 +78,7 @@ class ParticleFlow(nn.Module):
         nn.init.zeros_(self.velocity.weight)
         nn.init.zeros_(self.velocity.bias)
 
-    def forward(self, u: Tensor, kind: Tensor, mask: Tensor, known: Tensor, residual: Tensor, time: Tensor) -> Tensor:
+    def forward(self, u: Tensor, kind: Tensor, mask: Tensor, known: Tensor, books: Tensor, time: Tensor) -> Tensor:
         """Velocity of coordinates u.
 
         Args:
@@ -86,11 +86,12 @@ class ParticleFlow(nn.Module):
             kind: class of each particle (event, particle).
             mask: (event, particle).
             known: features of the condition (event, FEATURES).
-            residual: charge and mass number of the residual nucleus (event, 2).
+            books: charge and mass number of the residual nucleus, and number of particles that are not slow (event, 3).
             time: (event,).
         """
         number = mask.sum(1, keepdim=True)
-        whole = torch.cat([known, number / 20, number.log() - 2, residual / 100, times(time)], dim=1)
+        scale = torch.tensor([100.0, 100.0, 10.0], device=u.device)
+        whole = torch.cat([known, number / 20, number.log() - 2, books / scale, times(time)], dim=1)
         event = self.condition(whole)
         particles = self.sort(kind) + self.coordinates(u) + self.spread(event)[:, None]
         for layer in self.layers:
@@ -108,6 +109,6 @@ def tiny() -> tuple[ParticleFlow, Callable[[int], tuple[Tensor, ...]]]:
         kind = torch.arange(4).repeat(n, 1)
         mask = torch.tensor([1.0, 1.0, 1.0, 0.0]).repeat(n, 1)
         known = torch.linspace(0, 1, FEATURES).repeat(n, 1)
-        return u, kind, mask, known, torch.ones(n, 2), torch.linspace(0, 1, n)
+        return u, kind, mask, known, torch.ones(n, 3), torch.linspace(0, 1, n)
 
     return network, inputs

@@ -50,8 +50,8 @@ QUICK = WORLD.changed(
      "count_epochs": 3, "epochs": 3}
 )  # fmt: skip
 STANDARD = WORLD.changed(
-    {"events": 200_000, "probe_events": 78_400, "width": 64, "pooled": 64, "layers": 4, "count_width": 96, "steps": 4,
-     "count_epochs": 8, "epochs": 12}
+    {"events": 200_000, "probe_events": 78_400, "width": 64, "pooled": 64, "layers": 4, "count_width": 96, "steps": 2,
+     "count_epochs": 8, "epochs": 20}
 )  # fmt: skip
 PAPER = WORLD.changed(
     {"events": 2_000_000, "probe_events": 196_000, "width": 256, "pooled": 128, "layers": 6, "count_width": 256,
@@ -73,6 +73,8 @@ study = GeneratorStudy(
     events=interactions.events_of,
     joined=joined,
     condition=interactions.condition,
+    outside=interactions.outside,
+    fitting=interactions.fitting,
     wanted=interactions.wanted,
     generators=interactions.generators,
     rows=interactions.rows,
