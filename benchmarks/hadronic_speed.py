@@ -4,8 +4,8 @@
 
 A simulator is started before the clock runs, and so is a network. Each measurement repeats a batch of new events until
 the time is up, at least once; batches alternate between the models, and the median of the repetitions counts. Reactions
-that a run was not trained for are left out. Writes ``speed.json`` into the run, where its report finds it (`cloudchamber
-report RUN`), and prints a line for each reaction: the best rate of each model over that of Geant4.
+that a run was not trained for are left out. Writes ``speed.json`` into the run, where its report finds it
+(`cloudchamber report RUN`), and prints a line for each reaction: the best rate of each model over that of Geant4.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import argparse
 import contextlib
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +27,25 @@ from cloudchamber.hadronic_interactions import wanted
 from cloudchamber.run import open_run, restore, write_json
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic import models
+from cloudchamber.simulators.hadronic.events import Beam, Events
 from cloudchamber.study import GeneratorStudy, of_kind
 
 BATCHES = (1, 10, 100, 1000, 10_000)
 REACTIONS = ("pi+,H,25", "pi+,C,25", "pi+,Fe,25", "pi+,Pb,25")
 
 
-def rate(sample: Any, batch: int, seconds: float) -> float:
+def ask(program: Any, beam: Beam, rng: np.random.Generator) -> Events:
+    """Events of a simulator with a fresh seed."""
+    events: Events = program.generate(beam, int(rng.integers(2**30)))
+    return events
+
+
+def rate(sample: Callable[[], object], batch: int, seconds: float) -> float:
     """Events per second: median over repetitions of a batch for so many seconds."""
     rates, start = [], time.perf_counter()
     while not rates or time.perf_counter() - start < seconds:
         before = time.perf_counter()
-        sample(batch)
+        sample()
         rates.append(batch / (time.perf_counter() - before))
     return float(np.median(rates))
 
@@ -74,10 +83,8 @@ def main() -> None:
                 continue
             best: dict[str, float] = {}
             for batch in BATCHES:
-                samplers = {
-                    name: lambda n, one=one: one.generate(beam.repeated(n), int(rng.integers(2**30)))
-                    for name, one in programs.items()
-                } | {name: lambda n, one=one: one.sample(beam.repeated(n), rng) for name, one in generators.items()}
+                samplers = {name: partial(ask, one, beam.repeated(batch), rng) for name, one in programs.items()}
+                samplers |= {name: partial(one.sample, beam.repeated(batch), rng) for name, one in generators.items()}
                 for name, sampler in samplers.items():
                     if name == "urqmd" and batch > 100:
                         continue  # minutes, and the rate no longer grows

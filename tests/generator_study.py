@@ -95,9 +95,18 @@ def wanted(config: ShowerConfig, settings: Mapping[str, str], n: int, extrapolat
         if name != "energy":
             raise BadInput(f"unknown setting {name!r}{did_you_mean(name, ['energy'])}", status=2)
     energy = float(settings.get("energy", "10"))
-    if not extrapolate and not ENERGIES[0] <= energy <= ENERGIES[1]:
+    beam = beam_of(np.full(n, energy))
+    if not extrapolate and outside(config, beam)["energy"].any():
         raise BadInput(f"energy = {energy:g} GeV: trained from 1 to 20 GeV; --extrapolate goes beyond", status=2)
-    return beam_of(np.full(n, energy))
+    return beam
+
+
+def outside(config: ShowerConfig, beam: Beam) -> dict[str, NDArray[np.bool_]]:
+    return {"energy": (beam.kinetic_energy < ENERGIES[0]) | (beam.kinetic_energy > ENERGIES[1])}
+
+
+def fitting(config: ShowerConfig, own: Events) -> ShowerConfig:
+    return config.changed({"events": len(own)})
 
 
 def rows(
@@ -142,6 +151,8 @@ study = GeneratorStudy(
     events=events,
     joined=joined,
     condition=lambda events: events.beam,
+    outside=outside,
+    fitting=fitting,
     wanted=wanted,
     generators=generators,
     rows=rows,

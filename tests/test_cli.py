@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cloudchamber.cli import short
+from cloudchamber.cli import print_generators, short
 
 MUON = str(Path(__file__).parents[1] / "docs" / "examples" / "muon_lifetime.py")
 COMMAND = [sys.executable, "-m", "cloudchamber.cli"]
@@ -315,3 +315,29 @@ def test_sigkill_and_resume(stage: str, tmp_path: Path, monkeypatch: pytest.Monk
     study = load_study("nuclear-shape")
     config = study.preset("tiny").changed({"events": 1000, "epochs": 6})
     assert open_dataset(out, study.schema, study.lengths(config)).hash() == killed_data
+
+
+def test_generators_stand_in_columns_beside_what_they_violate(capsys: pytest.CaptureFixture[str]) -> None:
+    def row(name: str, target: str, metric: str, value: float) -> dict[str, object]:
+        return {"predictor": name, "sample": "own", "target": target, "metric": metric, "value": value, "error": 0.01}
+
+    rows = [
+        row(name, *what)
+        for name, off in (("flow", 0.0), ("gan", 0.25))
+        for what in (
+            ("n", "w1_over_sigma", 0.3), ("all", "auc", 0.5 + off), ("charge", "violation_rate", off),
+            ("strangeness", "violation_rate", 0.0), ("energy_momentum", "largest_violation", 1e-13),
+        )
+    ]  # fmt: skip
+    print_generators(rows)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["measure", "flow", "gan"],
+        ["auc", "0.500", "±", "0.010", "0.750", "±", "0.010"],
+        ["violation_rate", "charge", "0.000", "±", "0.010", "0.250", "±", "0.010"],
+    ]
+    more = [one | {"sample": "own, fast"} for one in rows]
+    print_generators([*rows, *more])
+    assert "own, fast" in capsys.readouterr().out
+    print_generators([one for one in rows if one["target"] != "all"])
+    assert capsys.readouterr().out.count("\n") == 9  # one a line, all of them

@@ -7,6 +7,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,16 @@ def test_a_run_of_own_events_and_no_others(tmp_path: Path) -> None:
     own = study.events(study.simulate(study.preset("tiny"), 0, 30, np.random.SeedSequence(7)))
     write_events(tmp_path / "own.h5", own, {})
     run = generation.travel(new_run(tmp_path / "runs", tmp_path / "own.h5"), HERE)
-    assert run.record["n_records"] == 30
+    assert run.record["n_records"] == run.config.model_dump()["events"] == 30
+    assert road.open_run(run.path).config.model_dump() == run.config.model_dump()
+    rows = metrics_of(run.path)["rows"]
+    assert {(row["predictor"], row["sample"]) for row in rows} == {("measured", "test"), ("measured", "test, fast")}
+    assert all(row["floor"] is None for row in rows)
+    generation.generate(run.path, {}, 2, tmp_path / "new.h5", generator=None, seed=1, extrapolate=False, device="cpu")
+    with pytest.raises(BadInput, match="no generator 'again'"):
+        generation.generate(
+            run.path, {}, 2, tmp_path / "no.h5", generator="again", seed=1, extrapolate=False, device="cpu"
+        )
     assert len(read_events(run.path / "generated" / "test" / "truth.h5")[0]) == 3
     write_events(tmp_path / "own.h5", own.ordered(np.arange(29)), {})
     with pytest.raises(BadInput, match="its data have changed since it began"):
@@ -136,6 +146,65 @@ def test_chunks_have_seeds_of_their_own(finished: Path, tmp_path: Path, monkeypa
     assert about["run"] == str(finished.resolve())
     assert (about["generator"], about["seed"], about["settings"]) == ("measured", "3", '{"energy": "15"}')
     assert about["extrapolated"] is False
+
+
+def test_extrapolated_is_a_fact_and_not_a_wish(finished: Path, tmp_path: Path) -> None:
+    for energy, fact in (("15", False), ("25", True)):
+        generation.generate(
+            finished, {"energy": energy}, 2, tmp_path / f"{energy}.h5", generator=None, seed=1, extrapolate=True,
+            device="cpu",
+        )  # fmt: skip
+        assert read_events(tmp_path / f"{energy}.h5")[1]["extrapolated"] is fact
+
+
+class Standing:
+    """Makes what another generator, which was fitted before, makes."""
+
+    title, kind = "standing on another", "network"
+
+    def __init__(self, other: Any) -> None:
+        self.other = other
+
+    def restore(self, directory: Path) -> None:
+        assert self.other.scale != 1.0, "not restored yet"
+
+    def sample(self, condition: Any, rng: np.random.Generator) -> Any:
+        return self.other.sample(condition, rng)
+
+
+def test_a_generator_may_stand_on_one_before_it(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = road.open_run(finished)
+    known = opened.study.generators
+
+    def generators(*settings: Any) -> dict[str, Any]:
+        found = known(*settings)
+        return found | {"standing": Standing(found["measured"])}
+
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    (copy / "checkpoints" / "standing").mkdir()
+    (copy / "checkpoints" / "standing" / "fitted").touch()
+    opened = replace(opened, path=copy, study=replace(opened.study, generators=generators))
+    monkeypatch.setattr(generation, "open_run", lambda path: opened)
+    chosen = generation.generate(
+        copy, {}, 3, tmp_path / "new.h5", generator="standing", seed=1, extrapolate=False, device="cpu"
+    )
+    assert chosen.title == "standing on another"
+    assert len(read_events(tmp_path / "new.h5")[0]) == 3
+
+
+def test_history_has_the_parts_of_a_predictor_and_members_once(finished: Path, tmp_path: Path) -> None:
+    run = replace(road.open_run(finished), path=tmp_path)
+    for name in ("flow", "flow/counts", "nets", "nets/member-0"):
+        directory = tmp_path / "checkpoints" / name
+        directory.mkdir(parents=True)
+        (directory / "history.csv").write_text(f"epoch,train_loss\n0,{len(name)}\n")
+    road.merge_history(run)
+    assert (tmp_path / "history.csv").read_text().splitlines() == [
+        "predictor,epoch,train_loss", "flow/counts,0,11", "flow,0,4", "nets,0,4",
+    ]  # fmt: skip
 
 
 def test_generate_leaves_nothing_half_written(
@@ -195,15 +264,17 @@ def test_generate_refuses(
     assert [path.name for path in tmp_path.iterdir()] == ["there.h5"]
 
 
-def test_evaluate_own_events(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+def test_evaluate_own_events(
+    finished: Path, tmp_path: Path, command: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     study = load_study(PHOTONS)
     assert isinstance(study, GeneratorStudy)
     own = study.events(study.simulate(study.preset("tiny"), 0, 40, np.random.SeedSequence(7)))
     write_events(tmp_path / "own.h5", own, {})
     rows = generation.evaluate(finished, tmp_path / "own.h5", "cpu")
-    assert {(row["predictor"], row["sample"]) for row in rows} == {
-        (name, sample) for name in ("again", "measured") for sample in ("own", "own, fast")
-    }
+    assert {(row["predictor"], row["sample"]) for row in rows} == {("measured", "own"), ("measured", "own, fast")}
+    assert all(row["floor"] is None for row in rows)
+    assert not caplog.messages
     assert all(row["n"] == 40 for row in rows if row["sample"] == "own")
     status, out, _ = command("evaluate", finished, "--data", tmp_path / "own.h5", "--device", "cpu")
     assert status == 0
@@ -214,7 +285,10 @@ def test_evaluate_own_events(finished: Path, tmp_path: Path, command: Callable[.
     assert "--map and -o" in error
     beyond = study.events({"kinetic_energy": np.full(3, 2000.0), "count": np.full(3, 2)})
     write_events(tmp_path / "beyond.h5", beyond, {})
+    logging.getLogger("cloudchamber").propagate = True  # the command line ended it
     assert generation.evaluate(finished, tmp_path / "beyond.h5", "cpu") == []
+    assert "of the 3 events" in caplog.messages[0]
+    assert "lie outside the training: 100.0% in energy" in caplog.messages[0]
 
 
 def test_verbs_from_the_command_line(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:

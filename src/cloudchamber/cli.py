@@ -396,6 +396,30 @@ def print_rows(rows: list[Row]) -> None:
     console().print(table)
 
 
+def print_generators(rows: list[Row]) -> None:
+    """Generators in columns; down: measures of the whole event (target "all"), and laws that any of them violates.
+    Studies that have no such measures: all rows."""
+    from rich.table import Column, Table
+
+    chosen = [row for row in rows if row["target"] == "all"]
+    if not chosen:
+        print_rows(rows)
+        return
+    broken = [row for row in rows if row["metric"].startswith("violation_rate")]
+    violated = {(row["target"], row["metric"]) for row in broken if row["value"] > 0}
+    chosen += [row for row in broken if (row["target"], row["metric"]) in violated]
+    cells = {(row["sample"], row["metric"], row["target"], row["predictor"]): row for row in chosen}
+    names = list(dict.fromkeys(row["predictor"] for row in rows))
+    several = len({row["sample"] for row in chosen}) > 1
+    columns = (Column("measure", overflow="fold"), *(Column(name, no_wrap=True) for name in names))
+    table = Table(*(["sample"] if several else []), *columns, box=None, pad_edge=False)
+    for sample, metric, target in dict.fromkeys(key[:3] for key in cells):
+        values = (value_and_error(cells.get((sample, metric, target, name))) for name in names)
+        measure = metric if target == "all" else f"{metric} {target}"
+        table.add_row(*([sample] if several else []), measure, *values)
+    console().print(table)
+
+
 @app.command()
 def simulate(
     study: StudyName,
@@ -460,7 +484,7 @@ def evaluate(
     if isinstance(road.open_run(directory).study, GeneratorStudy):
         if column or output is not None:
             raise BadInput("--map and -o are for studies that predict: a file of events has its own form", status=2)
-        print_rows(generation.evaluate(directory, data, device))
+        print_generators(generation.evaluate(directory, data, device))
         return
     result = road.evaluate(directory, data, settings_of(column) or None, device)
     outside = result["outside"]

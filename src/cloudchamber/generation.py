@@ -4,6 +4,9 @@ What it has besides: ``generated/<sample>/truth.h5`` and ``generated/<sample>/<g
 split and of each probe and those that every generator made under the same conditions, and ``sample_s`` in run.json, the
 events per second of each. Generators sample in chunks, each from a seed of its own, so that results depend on the seed
 alone.
+
+Where a user's events are the truth, the configuration is the study's ``fitting`` of them. Nothing simulates more of
+such events: there is neither a floor (truth against truth) nor a probe.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +38,12 @@ from cloudchamber.run import (
     simulated,
     working,
     write_arrays,
+    write_json,
     write_metrics,
     write_report,
 )
 from cloudchamber.schema import BadInput, did_you_mean
-from cloudchamber.study import Experiment, Generator, GeneratorStudy, Row, of_kind
+from cloudchamber.study import Generator, GeneratorStudy, Row, of_kind
 
 log = logging.getLogger("cloudchamber")
 
@@ -49,22 +54,23 @@ CHUNK = 10_000
 def travel(run: OpenRun[GeneratorStudy], resources: Resources) -> OpenRun[GeneratorStudy]:
     """Go the whole road in ``run``'s directory, from wherever it stands."""
     with working(run):
-        study, config = run.study, run.config
+        study = run.study
         device = choose_device(resources.device)
         with run.timed("simulate"):
             events = simulate_or_read(run, resources)
+            run = fitting(run, events)
             run.note(device=device)
         train, validation, test = (
             events.ordered(rows) for rows in split_by_group(np.arange(len(events), dtype=np.int64), run.seed)
         )
         del events
         with run.timed("train"):
-            generators = fitted(run, study.generators(config, run.seed, device), train, validation)
+            generators = fitted(run, generators_of(run, device), train, validation)
             merge_history(run)
         rows: list[Row] = []
         seconds = dict.fromkeys(generators, 0.0)
         count = 0
-        for sample in ("test", *study.probes):
+        for sample in ("test",) if run.record["data"] is not None else ("test", *study.probes):
             with run.timed("simulate"):
                 truth = test if sample == "test" else all_events(study, probe_records(run, sample, resources)[1])
             with run.timed("evaluate"):
@@ -80,7 +86,7 @@ def travel(run: OpenRun[GeneratorStudy], resources: Resources) -> OpenRun[Genera
                 rows += score(run, sample, known, truth, made, generators)
             if sample == "test" and study.gallery is not None:
                 with run.timed("explain"):
-                    arrays = study.gallery(config, generators, truth, made, np.random.default_rng(run.seed))
+                    arrays = study.gallery(run.config, generators, truth, made, np.random.default_rng(run.seed))
                     write_arrays(run.path / "gallery.h5", arrays)
         run.note(sample_s={name: round(count / taken, 2) for name, taken in seconds.items()})
         write_metrics(run, rows, generators)
@@ -103,6 +109,26 @@ def simulate_or_read(run: OpenRun[GeneratorStudy], resources: Resources) -> Any:
     records = simulated(run, run.config, run.study.records(run.config), run.seed, resources)
     note_data(run, records.hash(), len(records))
     return all_events(run.study, records)
+
+
+def fitting(run: OpenRun[GeneratorStudy], events: Any) -> OpenRun[GeneratorStudy]:
+    """The run with the configuration that fits a user's events; it is written to config.json."""
+    if run.record["data"] is None or run.study.fitting is None:
+        return run
+    config = run.study.fitting(run.config, events)
+    write_json(run.path / "config.json", config.model_dump(mode="json"))
+    return replace(run, config=config)
+
+
+def generators_of(run: OpenRun[GeneratorStudy], device: str) -> dict[str, Generator]:
+    """The generators of a run; no floor if it learns from a user's events."""
+    known = run.study.generators(run.config, run.seed, device)
+    return known if run.record["data"] is None else without_floor(known)
+
+
+def without_floor(known: Mapping[str, Generator]) -> dict[str, Generator]:
+    """All but the simulator again, which is no floor for events that it did not make."""
+    return {name: generator for name, generator in known.items() if generator.kind != "floor"}
 
 
 def all_events(study: GeneratorStudy, records: Any) -> Any:
@@ -169,7 +195,8 @@ def score(
 def evaluate(path: Path, data: Path, device: str) -> list[Row]:
     """Rows of metrics of a finished run's generators against a user's events, under the conditions of those.
 
-    A generator that refuses such conditions is left out, with a line in the log.
+    A line in the log tells which part of the events has conditions that the training had not. A generator that refuses
+    such conditions is left out, with a line too. There is no floor.
 
     Raises:
         BadInput: no run of a study of generators, or a file that holds no events.
@@ -177,7 +204,11 @@ def evaluate(path: Path, data: Path, device: str) -> list[Row]:
     run = open_run(path)
     study = of_kind(run.study, GeneratorStudy, "evaluate")
     truth = study.read(data)
-    generators = restore(run, study.generators(run.config, run.seed, choose_device(device)))
+    beyond = study.outside(run.config, study.condition(truth))
+    shares = ", ".join(f"{share:.1%} in {name}" for name, one in beyond.items() if (share := float(one.mean())) > 0)
+    if shares:
+        log.warning("of the %d events of %s lie outside the training: %s", len(truth), data, shares)
+    generators = without_floor(restore(run, generators_of(run, choose_device(device))))
     made = {}
     for name, generator in generators.items():
         try:
@@ -208,7 +239,7 @@ def generate(
         output: the file; complete when this returns, and not there if it raises.
         generator: by name; None: that of the study's headline number.
         seed: the same seed gives the same events.
-        extrapolate: allow conditions beyond the training's.
+        extrapolate: allow conditions beyond the training's; the file's attribute ``extrapolated`` says if they are.
         device: for networks.
         progress: called with (events done, n) after each chunk.
 
@@ -219,24 +250,20 @@ def generate(
         BadInput: no run of a study of generators; no such generator, or not fitted; settings that the study does not
             take; less than one event; a file that exists or cannot be written.
     """
-    if n < 1:
-        raise BadInput(f"-n {n}: give at least 1 event", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
-    run: OpenRun[Experiment] = open_run(path)
+    _refuse_to_write(output, n)
+    run = open_run(path)
     study = of_kind(run.study, GeneratorStudy, "generate")
-    known = study.generators(run.config, run.seed, choose_device(device))
+    known = generators_of(run, choose_device(device))
     name = study.headline[0] if generator is None else generator
     if name not in known:
         raise BadInput(f"study {study.name!r} has no generator {name!r}{did_you_mean(name, known)}", status=2)
-    study.wanted(run.config, settings, 1, extrapolate)  # refuses wrong words before the work
-    chosen = restore(run, {name: known[name]})[name]
+    condition = study.wanted(run.config, settings, 1, extrapolate)  # refuses wrong words before the work
+    beyond = any(bool(one.any()) for one in study.outside(run.config, condition).values())
+    chosen = _restored(run, known, name)
     about = {
         "model": chosen.title, "version": run.record["version"], "data": f"run {path.resolve().name}",
         "study": study.name, "run": str(path.resolve()), "generator": name, "seed": str(seed),
-        "settings": json.dumps(dict(settings), sort_keys=True), "extrapolated": extrapolate,
+        "settings": json.dumps(dict(settings), sort_keys=True), "extrapolated": beyond,
     }  # fmt: skip
 
     def wanted(_: int, number: int) -> Any:
@@ -250,3 +277,18 @@ def generate(
             if progress is not None:
                 progress(done, n)
     return chosen
+
+
+def _restored(run: OpenRun[GeneratorStudy], known: Mapping[str, Generator], name: str) -> Generator:
+    """One of the ``known`` generators, after those before it, on which it may stand."""
+    names = list(known)
+    return restore(run, {one: known[one] for one in names[: names.index(name) + 1]})[name]
+
+
+def _refuse_to_write(output: Path, n: int) -> None:
+    if n < 1:
+        raise BadInput(f"-n {n}: give at least 1 event", status=2)
+    if output.exists():
+        raise BadInput(f"file {output} exists, will not overwrite")
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")

@@ -2,17 +2,18 @@
 
 Events are ``simulators.hadronic.events.Events``, conditions are ``Beam``. A configuration names projectiles, targets
 and kinetic energies; energies are drawn evenly in the logarithm, without those that are left out of the training, or
-taken from a grid in turn (for probes).
+taken from a grid in turn (for probes). Where a user's events are the truth, the configuration is taken from them.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from cloudchamber.data.interactions import EVENT_SCHEMA, read_events
@@ -40,6 +41,14 @@ GRID = "grid"
 """Name of the probe that goes through all projectiles, targets and GRID_ENERGIES."""
 GRID_ENERGIES = (2.0, 8.0, 30.0, 90.0)
 """In GeV."""
+OWN = "own"
+"""The model of a run whose truth is a user's events: nothing simulates them."""
+RANGE = (1.0, 100.0)
+"""Kinetic energies of the models in GeV."""
+SAME = 1e-6
+"""Relative difference of energies, and difference of unit vectors, that is none: a file may have rounded them."""
+FEWEST = 100
+"""Events of a run."""
 LEAST = 100
 """Events that a place of the grid needs to have rows of its own."""
 WANTED = ("projectile", "target", "energy", "direction")
@@ -49,13 +58,13 @@ WANTED = ("projectile", "target", "energy", "direction")
 class InteractionConfig(Config):
     """Settings of a study of hadronic interactions."""
 
-    events: int = Field(100_000, ge=100, description="events to learn from and to test on")
+    events: int = Field(100_000, ge=FEWEST, description="events to learn from and to test on")
     probe_events: int = Field(10_000, ge=20, description="events of each further data set")
-    model: str = Field("geant4", description="the truth: geant4 or urqmd")
+    model: str = Field("geant4", description="the truth: geant4 or urqmd; own with --data")
     projectiles: tuple[str, ...] = Field(("pi+",), min_length=1, description="names of projectiles")
     targets: tuple[str, ...] = Field(("H",), min_length=1, description="elements of targets")
-    lowest: float = Field(25.0, ge=1, le=100, description="lowest kinetic energy in GeV")
-    highest: float = Field(25.0, ge=1, le=100, description="highest kinetic energy in GeV")
+    lowest: float = Field(25.0, gt=0, description="lowest kinetic energy in GeV")
+    highest: float = Field(25.0, gt=0, description="highest kinetic energy in GeV")
     left_out: tuple[float, ...] = Field((), description="two kinetic energies in GeV between which nothing is learned")
     energies: tuple[float, ...] = Field((), description="kinetic energies in GeV in turn, instead of a range")
     direction: tuple[float, float, float] = Field((0.6, 0.6, 0.529), description="of the projectile, of any length")
@@ -68,7 +77,7 @@ class InteractionConfig(Config):
     epochs: int = Field(40, ge=1, description="passes over the training events for the flow")
     batch_size: int = Field(256, ge=2, description="events a step")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="highest learning rate of flow and counts")
-    gan_epochs: int = Field(60, ge=1, description="passes over the training events for the adversarial network")
+    gan_epochs: int = Field(30, ge=1, description="passes over the training events for the adversarial network")
     gan_width: int = Field(64, ge=2, multiple_of=2, description="of all layers of the adversarial networks")
 
     @field_validator("projectiles")
@@ -84,18 +93,23 @@ class InteractionConfig(Config):
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
-        return _known((name,), MODELS, "model")[0]
+        return _known((name,), (*MODELS, OWN), "model")[0]
 
     @model_validator(mode="after")
     def _ordered(self) -> InteractionConfig:
         if self.lowest > self.highest:
             raise ValueError(f"lowest {self.lowest:g} GeV is above highest {self.highest:g} GeV")
+        if self.model != OWN and not RANGE[0] <= self.lowest <= self.highest <= RANGE[1]:
+            raise ValueError(
+                f"lowest {self.lowest:g}, highest {self.highest:g}: {self.model} makes events of {RANGE[0]:g} to"
+                f" {RANGE[1]:g} GeV"
+            )
         if self.left_out and not (len(self.left_out) == 2 and self.left_out[0] < self.left_out[1]):
             raise ValueError("left_out needs two rising energies, or none")
         return self
 
 
-def _known(names: tuple[str, ...], known: Mapping[str, Any], what: str) -> tuple[str, ...]:
+def _known(names: tuple[str, ...], known: Collection[str], what: str) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             raise ValueError(f"unknown {what} {name!r}{did_you_mean(name, known)}")
@@ -164,6 +178,61 @@ def condition(events: Events) -> Beam:
     return events.beam
 
 
+def fitting(config: InteractionConfig, events: Events) -> InteractionConfig:
+    """The configuration of a run that learns from a user's events: what they hold, whatever was set.
+
+    Raises:
+        BadInput: fewer events than a run needs, or projectiles and targets that the generators do not know.
+    """
+    if len(events) < FEWEST:
+        raise BadInput(f"{len(events)} events: a run needs at least {FEWEST}")
+    beam = events.beam
+    low, high = (float(f"{value:.7g}") for value in (beam.kinetic_energy.min(), beam.kinetic_energy.max()))
+    direction = beam.direction.mean(axis=0)
+    single = np.abs(beam.direction - direction).max() < SAME
+    return config.changed(
+        {
+            "events": len(events), "model": OWN, "lowest": low, "highest": high, "left_out": (), "energies": (),
+            "projectiles": _names(beam.projectile, PROJECTILES, "projectile"),
+            "targets": _names(beam.target, TARGETS, "target"),
+            "direction": tuple(direction.round(9).tolist()) if single else config.direction,
+        }
+    )  # fmt: skip
+
+
+def _names(codes: NDArray[np.int32], known: Mapping[str, int], what: str) -> tuple[str, ...]:
+    """Names of the codes, in the order of those that are known."""
+    found = set(np.unique(codes).tolist())
+    if unknown := sorted(found - set(known.values())):
+        raise BadInput(f"events with {what} {unknown[0]}: generators know {', '.join(known)}: leave such events out")
+    return tuple(name for name, code in known.items() if code in found)
+
+
+def outside(config: InteractionConfig, beam: Beam) -> dict[str, NDArray[np.bool_]]:
+    """Which entries of a beam (event,) lie outside the training, in projectile, target and energy."""
+    projectiles = [PROJECTILES[name] for name in config.projectiles]
+    targets = [TARGETS[name] for name in config.targets]
+    return {
+        "projectile": ~np.isin(beam.projectile, projectiles),
+        "target": ~np.isin(beam.target, targets),
+        "energy": _untrained(config, beam.kinetic_energy),
+    }
+
+
+def _untrained(config: InteractionConfig, energy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which kinetic energies in GeV lie beyond those of the training or in the gap that was left out of it."""
+    low, high = _range(config)
+    found = (energy < low * (1 - SAME)) | (energy > high * (1 + SAME))
+    if config.left_out:
+        found |= (config.left_out[0] < energy) & (energy < config.left_out[1])
+    return np.asarray(found)
+
+
+def _range(config: InteractionConfig) -> tuple[float, float]:
+    """Lowest and highest kinetic energy of the training in GeV."""
+    return (min(config.energies), max(config.energies)) if config.energies else (config.lowest, config.highest)
+
+
 def wanted(config: InteractionConfig, settings: Mapping[str, str], n: int, extrapolate: bool) -> Beam:
     """The beam that ``cloudchamber generate`` asks for.
 
@@ -187,14 +256,16 @@ def wanted(config: InteractionConfig, settings: Mapping[str, str], n: int, extra
         raise BadInput(f"projectile {projectile} was not trained: {', '.join(config.projectiles)}", status=2)
     if target not in config.targets and not extrapolate:
         raise BadInput(f"target {target} was not trained ({', '.join(config.targets)}): add --extrapolate", status=2)
-    if "energy" not in settings and config.lowest < config.highest:
-        raise BadInput(f"which energy? add --set energy=..., {config.lowest:g} to {config.highest:g} GeV", status=2)
-    energy = _number(settings["energy"], "energy") if "energy" in settings else config.lowest
+    low, high = _range(config)
+    trained = f"{low:g} to {high:g}" if low < high else f"{low:g}"
+    trained += " without {:g} to {:g}".format(*config.left_out) if config.left_out else ""
+    if "energy" not in settings and low < high:
+        raise BadInput(f"which energy? add --set energy=..., {trained} GeV", status=2)
+    energy = _number(settings["energy"], "energy") if "energy" in settings else low
     if not energy > 0:
         raise BadInput(f"energy {energy:g} GeV: give a kinetic energy above 0", status=2)
-    if not config.lowest <= energy <= config.highest and not extrapolate:
-        where = f"{config.lowest:g} to {config.highest:g}" if config.lowest < config.highest else f"{config.lowest:g}"
-        raise BadInput(f"energy {energy:g} GeV: the training has {where} GeV: add --extrapolate", status=2)
+    if _untrained(config, np.array([energy]))[0] and not extrapolate:
+        raise BadInput(f"energy {energy:g} GeV: the training has {trained} GeV: add --extrapolate", status=2)
     direction = np.array(config.direction)
     if "direction" in settings:
         direction = np.array([_number(one, "direction") for one in settings["direction"].split(",")])
@@ -248,8 +319,9 @@ def generators(config: InteractionConfig, seed: int, device: str) -> dict[str, G
     found |= {
         "parametrisation": HadronParametrisation(),
         "resampling": EventResampling(),
-        "again": SimulatorAgain(config.model),
     }
+    if config.model != OWN:
+        found["again"] = SimulatorAgain(config.model)
     return found
 
 
@@ -291,7 +363,7 @@ def sections(run: Path, titles: Mapping[str, str], config: InteractionConfig) ->
     from cloudchamber.report.interactions import interaction_sections
 
     def held_out(projectile: str, target: str, energy: float) -> bool:
-        gap = bool(config.left_out) and config.left_out[0] < energy < config.left_out[1]
-        return gap or target not in config.targets or projectile not in config.projectiles
+        untrained = bool(_untrained(config, np.array([energy]))[0])
+        return untrained or target not in config.targets or projectile not in config.projectiles
 
     return interaction_sections(run, titles, held_out)

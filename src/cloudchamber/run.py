@@ -373,11 +373,16 @@ def pooled_rows(
 
 
 def merge_history(run: OpenRun[Experiment]) -> None:
-    """history.csv: the own history of every predictor or generator, one table."""
+    """history.csv: the own history of every predictor or generator and of its parts ("flow/counts"), one table; the
+    members of an ensemble are in the ensemble's own."""
     rows: list[dict[str, str]] = []
-    for path in sorted((run.path / "checkpoints").glob("*/history.csv")):
+    home = run.path / "checkpoints"
+    for path in sorted(home.glob("**/history.csv")):
+        if path.parent.name.startswith("member-"):
+            continue
         with path.open(newline="") as file:
-            rows += [{"predictor": path.parent.name, **row} for row in csv.DictReader(file)]
+            name = path.parent.relative_to(home).as_posix()
+            rows += [{"predictor": name, **row} for row in csv.DictReader(file)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     if rows:
         with replacing(run.path / "history.csv") as temporary, temporary.open("w", newline="") as file:

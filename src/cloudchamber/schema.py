@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ class Config(BaseModel):
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """A validated copy with some fields changed (``--set key=value``; strings are coerced, "none" is None).
 
+        A list is written with commas: ``projectiles=pi+,K-``; "none" is the empty one where a field must have a list.
+
         Raises:
             BadInput: unknown key (with did-you-mean), or a value out of its bounds; status 2.
         """
@@ -58,12 +60,31 @@ class Config(BaseModel):
             if key not in type(self).model_fields:
                 raise BadInput(f"unknown setting {key!r}{did_you_mean(key, type(self).model_fields)}", status=2)
         try:
-            given = {key: None if value == "none" else value for key, value in changes.items()}
+            given = {key: self._read(key, value) for key, value in changes.items()}
             return type(self).model_validate(self.model_dump() | given)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "configuration"
-            raise BadInput(f"{where} = {first['input']!r}: {first['msg']}", status=2) from None
+            what = first["msg"].removeprefix("Value error, ")
+            if not first["loc"]:
+                raise BadInput(what, status=2) from None
+            key = str(first["loc"][0])
+            where, found = ".".join(map(str, first["loc"])), first["input"]
+            if isinstance(changes.get(key), str) and isinstance(known := getattr(self, key), tuple):
+                where, found = key, changes[key]
+                if first["type"] != "value_error":
+                    what += f": give a list with commas, such as {key}={','.join(map(str, known)) or 'a,b'}"
+            raise BadInput(f"{where} = {found!r}: {what}", status=2) from None
+
+    def _read(self, key: str, value: Any) -> Any:
+        """What pydantic is to make of a value that may be text."""
+        if not isinstance(value, str):
+            return value
+        annotation = type(self).model_fields[key].annotation
+        forms = (annotation, *get_args(annotation))  # the type itself, or those of a union
+        listed = any(get_origin(form) is tuple for form in forms)
+        if value == "none":
+            return [] if listed and type(None) not in forms else None
+        return [one.strip() for one in value.split(",")] if listed else value
 
 
 def fingerprint(content: Any) -> str:

@@ -234,6 +234,8 @@ class GeneratorStudy(Experiment):
             length and ``ordered(rows)``.
         joined: several sets of events, one after the other, to one.
         condition: events to the condition under which each was made.
+        outside: (configuration, condition) to which entries lie outside the training, by the quantity that does (say,
+            "energy").
         wanted: (configuration, settings by name, number, whether beyond the training's range) to the condition that
             ``cloudchamber generate`` asks for; BadInput for settings that are none.
         generators: (configuration, seed, device) to fresh generators by name, in the order of tables.
@@ -247,17 +249,20 @@ class GeneratorStudy(Experiment):
             ``data.interactions.event_writer``.
         gallery: (configuration, generators, true test events, events by generator, random generator) to the arrays that
             the report's pictures need besides the metrics (``gallery.h5``).
+        fitting: (configuration, a user's events) to the configuration of the run that learns from those. None: as set.
     """
 
     events: Callable[[Arrays], Any]
     joined: Callable[[Sequence[Any]], Any]
     condition: Callable[[Any], Any]
+    outside: Callable[[Any, Any], Mapping[str, NDArray[np.bool_]]]
     wanted: Callable[[Any, Mapping[str, str], int, bool], Any]
     generators: Callable[[Any, int, str], dict[str, Generator]]
     rows: Callable[[Any, str, Any, Any, Mapping[str, Any], np.random.Generator], list[Row]]
     read: Callable[[Path], Any]
     writer: Callable[[Path, Mapping[str, Any]], AbstractContextManager[Callable[[Any], None]]]
     gallery: Callable[[Any, Mapping[str, Generator], Any, Mapping[str, Any], np.random.Generator], Arrays] | None = None
+    fitting: Callable[[Any, Any], Any] | None = None
 
 
 Kind = TypeVar("Kind", bound=Experiment)

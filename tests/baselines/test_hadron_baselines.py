@@ -13,13 +13,16 @@ from scipy.stats import ks_2samp, kstest, nbinom
 
 from cloudchamber.baselines import hadron_parametrisation
 from cloudchamber.baselines.counts import correlation_root, counts, scores
-from cloudchamber.baselines.event_resampling import NEIGHBOURS, EventResampling, nearest_in
-from cloudchamber.baselines.hadron_parametrisation import HadronParametrisation, thermal, two_exponentials
+from cloudchamber.baselines.event_resampling import NEIGHBOURS, EventResampling, nearest_in, placed
+from cloudchamber.baselines.files import save_arrays
+from cloudchamber.baselines.hadron_draws import thermal
+from cloudchamber.baselines.hadron_parametrisation import HadronParametrisation, two_exponentials
 from cloudchamber.baselines.log_linear import describe, features, linear, log_linear, mean_of
 from cloudchamber.baselines.simulator_again import SimulatorAgain
 from cloudchamber.metrics.interactions import observables, violations
 from cloudchamber.schema import BadInput
-from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_numbers, incoming_of
+from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_numbers, incoming_of, joined
+from cloudchamber.simulators.hadronic.kinematics import to_rest
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS, masses, nuclides
 
 
@@ -225,6 +228,51 @@ def test_two_exponentials_are_found_again() -> None:
     rng = np.random.default_rng(1)
     values = np.where(rng.random(50_000) < 0.8, rng.exponential(0.5, 50_000), rng.exponential(3.0, 50_000))
     np.testing.assert_allclose(sorted(two_exponentials(values)), [0.5, 0.8, 3.0], rtol=0.1)
+
+
+def test_two_exponentials_of_nothing_but_zeros() -> None:
+    with np.errstate(all="raise"):
+        assert np.isfinite(two_exponentials(np.zeros(30))).all()
+
+
+def scattered(beam: Beam, rng: np.random.Generator, backward: float) -> Events:
+    """Elastic events, some of them backward, with |t| or what corresponds to it of 0.1 GeV^2 in the mean."""
+    nucleus, incoming = incoming_of(beam)
+    s = np.sqrt(incoming[:, 0] ** 2 - (incoming[:, 1:] ** 2).sum(axis=1))
+    k = np.linalg.norm(incoming[:, 1:], axis=1) * masses(nucleus) / s
+    cosine = 1 - np.minimum(rng.exponential(0.1, len(beam)), 2 * k**2) / (2 * k**2)
+    cosine *= np.where(rng.random(len(beam)) < backward, -1, 1)
+    one = np.stack([k * np.sqrt(1 - cosine**2), 0 * k, k * cosine], axis=1)
+    kind = np.stack([beam.projectile, nucleus], axis=1).reshape(-1)
+    momentum = np.stack([one, -one], axis=1).reshape(-1, 3)
+    return placed(beam, np.zeros(len(beam), np.uint8), 2 * np.arange(len(beam) + 1), kind, momentum)[0]
+
+
+def test_elastic_scattering_keeps_its_direction(real: Events, tmp_path: Path) -> None:
+    """As Geant4 has it for pions of 1 GeV on protons, a fifth goes backward in the rest frame."""
+    beam = beam_of(2000, 4, ("H",), (1.0, 2.0))
+    elastic = scattered(beam, np.random.default_rng(1), 0.2)
+    known = HadronParametrisation()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hadron_parametrisation, "ROUNDS", 0)
+        patch.setattr(hadron_parametrisation, "MOTION_ROUNDS", 1)
+        known.fit(joined([elastic, real.ordered(np.arange(300))]), real, tmp_path)
+    found = known.sample(beam, np.random.default_rng(2))
+    found = found.part(found.channel == 0)
+    p = to_rest(found.momentum, found.incoming[found.event_of], found.beam.direction[found.event_of])
+    p_z, k = p[found.offsets[:-1], 3], np.linalg.norm(p[found.offsets[:-1], 1:], axis=1)
+    assert (p_z < 0).mean() == pytest.approx(0.2, abs=0.04)  # three errors of both samples
+    transfer = 2 * k * (k - np.abs(p_z))
+    for side in (p_z < 0, p_z > 0):
+        assert transfer[side].mean() == pytest.approx(0.1, rel=0.2)
+
+
+def test_a_fit_of_an_older_form_is_refused(fitted: dict[type, tuple[Any, Path]], tmp_path: Path) -> None:
+    state = dict(fitted[HadronParametrisation][0].state)
+    del state["elastic_backward"]
+    save_arrays(tmp_path / "hadron_parametrisation.npz", state)
+    with pytest.raises(BadInput, match="older version: fit it again"):
+        HadronParametrisation().restore(tmp_path)
 
 
 def test_parametrisation_has_the_means_of_the_truth(real: Events, fitted: dict[type, tuple[Any, Path]]) -> None:

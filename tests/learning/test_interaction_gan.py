@@ -19,12 +19,12 @@ from cloudchamber.learning.interaction_gan import (
     SAME_KINDS,
     InteractionGAN,
     KindSampler,
-    condition_of,
+    beam_features,
     finished,
 )
 from cloudchamber.metrics.interactions import observables, violations
 from cloudchamber.networks.interaction_gan import (
-    FinalStates,
+    FlatStates,
     InteractionDiscriminator,
     InteractionGenerator,
     generated,
@@ -307,9 +307,9 @@ def test_interrupted_training_ends_with_the_same_weights(
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
-def states() -> FinalStates:
+def states() -> FlatStates:
     count = torch.tensor([2, 3, 1, 4])
-    return FinalStates(torch.arange(4.0)[:, None], count, torch.arange(10), torch.arange(30.0).reshape(10, 3))
+    return FlatStates(torch.arange(4.0)[:, None], count, torch.arange(10), torch.arange(30.0).reshape(10, 3))
 
 
 def test_batches_hold_whole_events() -> None:
@@ -338,7 +338,7 @@ def test_turning_keeps_the_event() -> None:
 
 
 def test_condition_tells_beams_apart() -> None:
-    some = condition_of(Beam(np.array([211, 130], np.int32), np.array([1, 82], np.int32), np.array([25.0, 10.0]),
+    some = beam_features(Beam(np.array([211, 130], np.int32), np.array([1, 82], np.int32), np.array([25.0, 10.0]),
                              np.tile(DIRECTION, (2, 1))))  # fmt: skip
     assert some.shape == (2, CONDITIONS)
     assert some.sum(dim=1).tolist() == pytest.approx([2 + np.log(2.5), 2.0])

@@ -6,8 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from cloudchamber.metrics.interaction_classifier import classifier_auc, conserved_sums, particle_auc
+from cloudchamber.metrics.interaction_classifier import (
+    are_twins,
+    classifier_auc,
+    conserved_sums,
+    halves,
+    particle_auc,
+)
 from cloudchamber.metrics.interaction_rows import (
     condition_name,
     condition_names,
@@ -16,30 +23,31 @@ from cloudchamber.metrics.interaction_rows import (
     memory_rows,
     read_condition,
     rows_per_condition,
-    stretch_rows,
 )
-from cloudchamber.simulators.hadronic.events import Beam, Events, joined
-from cloudchamber.simulators.hadronic.kinematics import from_rest, project
+from cloudchamber.simulators.hadronic.events import ELASTIC, Beam, Events, joined
+from cloudchamber.simulators.hadronic.kinematics import from_rest, project, to_rest
 
 PION, PROTON = 0.1395701, 0.938272013
 MASS = {211: PION, -211: PION, 111: 0.1349766, 2212: PROTON, 2112: 0.93956536}
 FINAL = ([211, 2212], [211, 2212, 111], [211, 211, 2112], [211, 211, -211, 2212], [211, 2212, 111, 111])
 
 
-def toy(n: int, seed: int, width: float = 0.3, energy: float = 25.0) -> Events:
-    """pi+ of some energy in GeV on hydrogen to one of FINAL, transverse momenta of some width in GeV."""
+def toy(n: int, seed: int, width: float = 0.3, energy: float | NDArray[np.float64] = 25.0) -> Events:
+    """pi+ of some energy in GeV (one, or of each event) on hydrogen to one of FINAL, transverse momenta of some width
+    in GeV."""
     rng = np.random.default_rng(seed)
     kinds = [FINAL[choice] for choice in rng.integers(len(FINAL), size=n)]
     kind = np.array([one for event in kinds for one in event], np.int32)
     offsets = np.concatenate([[0], np.cumsum([len(event) for event in kinds])])
     direction = np.tile([0.0, 0.6, 0.8], (n, 1))
-    momentum = np.sqrt(energy * (energy + 2 * PION)) * direction
-    incoming = np.concatenate([np.full((n, 1), energy + PION + PROTON), momentum], axis=1)
+    kinetic = np.full(n, energy)[:, None]
+    momentum = np.sqrt(kinetic * (kinetic + 2 * PION)) * direction
+    incoming = np.concatenate([kinetic + PION + PROTON, momentum], axis=1)
     s = np.sqrt(incoming[:, 0] ** 2 - (incoming[:, 1:] ** 2).sum(axis=1))
     mass = np.array([MASS[one] for one in kind.tolist()])
     rest, _, good = project(rng.normal(size=(len(kind), 3)) * [width, width, 1.0], mass, offsets, s)
     owner = np.repeat(np.arange(n), np.diff(offsets))
-    beam = Beam(np.full(n, 211, np.int32), np.ones(n, np.int32), np.full(n, energy), direction)
+    beam = Beam(np.full(n, 211, np.int32), np.ones(n, np.int32), kinetic[:, 0], direction)
     channel = np.where(np.diff(offsets) == 2, 0, 1).astype(np.uint8)
     lab = from_rest(rest, incoming[owner], direction[owner])
     return Events(beam, np.full(n, 2212, np.int32), incoming, channel, offsets, kind, lab).part(good)
@@ -58,6 +66,41 @@ def test_trees_tell_what_differs_and_nothing_else() -> None:
     assert same.value == pytest.approx(0.5, abs=4 * same.error)
     other = classifier_auc(draw(0.0), draw(1.0), rng)
     assert other.value == pytest.approx(0.76, abs=0.04)  # Gaussians one sigma apart: Phi(1 / sqrt(2)) = 0.760
+
+
+@pytest.mark.parametrize("n", [10, 11])
+def test_twins_are_in_one_half_and_side_by_side(n: int) -> None:
+    learn, ask = halves(n, n, True, np.random.default_rng(1))
+    assert sorted([*learn, *ask]) == list(range(2 * n))
+    for half in (learn, ask):
+        assert (half[1::2] == half[::2] + n).all()
+    free = np.concatenate(halves(n, 4, False, np.random.default_rng(1)))
+    assert sorted(free) == list(range(n + 4))
+
+
+def test_twins_have_the_same_beams() -> None:
+    truth = toy(20, 1)
+    assert are_twins(truth, toy(20, 2))
+    assert not are_twins(truth, toy(19, 2))
+    assert not are_twins(truth, toy(20, 2, energy=25.5))
+
+
+def test_trees_do_not_know_an_event_by_its_twin() -> None:
+    energy = {"log_energy": np.random.default_rng(1).normal(size=2000)}
+    parted = classifier_auc(energy, energy, np.random.default_rng(2))
+    assert parted.value < 0.45  # what was true in the one half is the model's in the other
+    together = classifier_auc(energy, energy, np.random.default_rng(2), twins=True)
+    assert together.value == pytest.approx(0.5, abs=1e-12)
+
+
+def test_copies_of_the_truth_have_an_auc_of_one_half() -> None:
+    truth = toy(1200, 1, energy=np.geomspace(5.0, 100.0, 1200))
+    rows = interaction_rows("test", truth, {"again": truth}, np.random.default_rng(1))
+    for metric in ("auc", "auc_with_sums", "auc_particles"):
+        assert value(rows, "all", metric) == pytest.approx(0.5, abs=1e-12)
+    each = rows_per_condition(truth, {"again": truth}, np.random.default_rng(1), energies=(10.0, 50.0))
+    found = [one["value"] for one in each if one["metric"] == "auc"]
+    assert found == pytest.approx([0.5, 0.5], abs=1e-12)
 
 
 def test_the_network_on_particles_tells_what_differs_and_nothing_else() -> None:
@@ -166,9 +209,25 @@ def test_each_condition_has_rows_and_only_the_wrong_one_is_told() -> None:
     assert wrong["value"] > right["value"] + 4 * wrong["error"]
 
 
-def test_the_work_of_the_projection() -> None:
-    rows = stretch_rows("test", {"model": np.array([1.1, 0.8, 1.0, np.nan])}, np.random.default_rng(1))
-    assert value(rows, "projection", "median_stretch") == pytest.approx(0.1)
-    assert value(rows, "projection", "infeasible") == 0.25
-    nothing = stretch_rows("test", {"model": np.full(3, np.nan)}, np.random.default_rng(1))
-    assert np.isnan(value(nothing, "projection", "median_stretch"))
+def test_the_work_of_the_projection_is_that_of_the_events_alone() -> None:
+    truth = toy(600, 1)
+    owner = truth.event_of
+    rest = to_rest(truth.momentum, truth.incoming[owner], truth.beam.direction[owner])
+    mass = np.sqrt(rest[:, 0] ** 2 - (rest[:, 1:] ** 2).sum(axis=1))
+    across = np.sqrt(mass**2 + rest[:, 1] ** 2 + rest[:, 2] ** 2)
+    rapidity = np.arcsinh(rest[:, 3] / across) / 1.25  # a = 1.25 puts them right
+    squeezed = np.stack([across * np.cosh(rapidity), rest[:, 1], rest[:, 2], across * np.sinh(rapidity)], axis=1)
+    lab = from_rest(squeezed, truth.incoming[owner], truth.beam.direction[owner])
+    heavy = replace(truth, momentum=10 * truth.momentum)  # masses above sqrt(s)
+    generated = {"truth": truth, "model": replace(truth, momentum=lab), "heavy": heavy}
+    rows = interaction_rows("test", truth, generated, np.random.default_rng(1), particles=False)
+    found = {name: [one for one in rows if one["predictor"] == name] for name in generated}
+    assert value(found["truth"], "projection", "median_stretch") < 1e-9
+    assert value(found["model"], "projection", "median_stretch") == pytest.approx(0.25, abs=1e-9)
+    assert [value(found[name], "projection", "infeasible") for name in ("truth", "model")] == [0, 0]
+    assert value(found["heavy"], "projection", "infeasible") > 0.9
+    n = int((truth.channel != ELASTIC).sum())
+    assert {one["n"] for one in found["model"] if one["target"] == "projection"} == {n}
+    elastic = truth.part(truth.channel == ELASTIC)
+    rows = interaction_rows("test", truth, {"elastic": elastic}, np.random.default_rng(1), particles=False)
+    assert np.isnan(value(rows, "projection", "median_stretch"))

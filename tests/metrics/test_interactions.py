@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import process_time
 
 import numpy as np
@@ -16,8 +17,9 @@ from cloudchamber.metrics.interactions import (
     observables,
     violations,
 )
-from cloudchamber.simulators.hadronic.events import Beam, Events
+from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of
 from cloudchamber.simulators.hadronic.kinematics import from_rest, project
+from cloudchamber.simulators.hadronic.particles import masses
 
 PION, PROTON = 0.1395701, 0.938272013
 MASS = {211: PION, -211: PION, 111: 0.1349766, 2212: PROTON, 22: 0.0, 1000020040: 3.727379}
@@ -52,14 +54,41 @@ def test_observables_of_two_events() -> None:
     assert found["n_pi0"].tolist() == [0, 1]
     assert found["n_p"].tolist() == [1, 1]
     assert found["residual_mass_number"].tolist() == [0, 0]
-    # two bodies share the momentum: back to back, x_F by two-body kinematics
+    # two bodies share the momentum: back to back, x_F by two-body kinematics; the beam's momentum is p_lab m / sqrt(s)
     s = np.sqrt(events.incoming[0, 0] ** 2 - (events.incoming[0, 1:] ** 2).sum())
     k = np.sqrt((s**2 - (PION + PROTON) ** 2) * (s**2 - (PION - PROTON) ** 2)) / (2 * s)
-    x, across = found["leading_x_F"][0] * s / 2, found["leading_transverse_momentum"][0]
+    beam = np.sqrt(25.0 * (25.0 + 2 * PION)) * PROTON / s
+    x, across = found["leading_x_F"][0] * beam, found["leading_transverse_momentum"][0]
     assert np.hypot(x, across) == pytest.approx(k, rel=1e-9)
     assert found["transverse_momentum"][0] == pytest.approx(2 * across)
     assert set(MULTIPLICITIES) <= set(found)
     assert all(np.isfinite(values).all() for values in found.values())
+
+
+@pytest.mark.parametrize("target", [1, 6, 82])
+def test_a_projectile_that_passes_has_x_f_of_one_on_every_nucleus(target: int) -> None:
+    n = 3
+    beam = Beam(np.full(n, 211, np.int32), np.full(n, target, np.int32), np.array([1.0, 25.0, 100.0]),
+                np.tile([0.6, 0.0, 0.8], (n, 1)))  # fmt: skip
+    nucleus, incoming = incoming_of(beam)
+    at_rest = np.zeros((n, 4))
+    at_rest[:, 0] = masses(nucleus)
+    momentum = np.stack([incoming - at_rest, at_rest], axis=1).reshape(-1, 4)
+    kind = np.stack([beam.projectile, nucleus], axis=1).ravel()
+    events = Events(beam, nucleus, incoming, np.zeros(n, np.uint8), 2 * np.arange(n + 1), kind, momentum)
+    assert observables(events)["leading_x_F"] == pytest.approx(1, abs=1e-9)
+
+
+def test_the_leading_particle_is_of_any_kind_and_may_fly_back() -> None:
+    event = events_of([[211, 2212, 22]])
+    forward, back = event.momentum.copy(), event.momentum.copy()
+    forward[2] = [30.0, 18.0, 0.0, 24.0]  # a hard photon along the beam
+    found = observables(replace(event, momentum=forward))
+    assert found["leading_charge"].tolist() == [0]
+    assert found["leading_x_F"][0] > 1
+    back[:2] = [[0.5, 0, 0, 0], [1.0, 0, 0, 0]]  # all rest in the laboratory
+    back[2] = [1e-3, 0, 0, 1e-3]
+    assert observables(replace(event, momentum=back))["leading_x_F"][0] < 0
 
 
 def test_observables_do_not_depend_on_the_direction_of_the_beam() -> None:

@@ -12,9 +12,23 @@ import numpy as np
 import pytest
 
 from cloudchamber.data.interactions import write_events
-from cloudchamber.metrics.interaction_rows import condition_name, interaction_rows, memory_rows, stretch_rows
-from cloudchamber.report.interaction_tables import QUALITY, best, floor, generator_table, read_run, verdict
-from cloudchamber.report.interactions import conditions_section, interaction_sections
+from cloudchamber.metrics.interaction_rows import condition_name, interaction_rows, memory_rows
+from cloudchamber.report import interaction_figures as drawings
+from cloudchamber.report.files import Metrics, Score
+from cloudchamber.report.interaction_tables import (
+    BOOKS,
+    QUALITY,
+    Found,
+    best,
+    closest,
+    floor,
+    generator_table,
+    read_run,
+    said,
+    truth_title,
+    verdict,
+)
+from cloudchamber.report.interactions import conditions_section, interaction_sections, training_section
 from cloudchamber.report.page import Section, write_page
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of
@@ -66,7 +80,6 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generated = {"resampling": train, "flow": toy(900, 3, pions=2.8), "again": toy(900, 4)}
     rows = interaction_rows("test", truth, generated, rng, particles=False)
     rows += memory_rows("test", generated, train, truth, rng)
-    rows += stretch_rows("test", {"flow": rng.normal(1, 0.1, 900)}, rng)
     rows += [one | {"sample": "heavy"} for one in rows if one["metric"] == "auc"]
     for name, shift in (("flow", 0.1), ("again", 0.0)):
         for target in ("H", "C"):
@@ -84,7 +97,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (run / "speed.json").write_text(json.dumps({"rows": speed}))
     (run / "history.csv").write_text(
-        "predictor,epoch,train_loss,validation_score\nflow,0,1.5,0.2\nflow,1,1.2,0.1\nflow,2,1.1,0.1\n"
+        "predictor,epoch,train_loss,w1_over_sigma,seconds_per_step\n"
+        "flow,0,1.5,0.2,0.1\nflow,1,1.2,0.1,0.1\nflow,2,1.1,0.1,0.1\n"
     )
     return run
 
@@ -123,7 +137,7 @@ def test_what_is_seen_is_said(sections: list[Section]) -> None:
     came_out = titled["What came out"].text
     assert "best is <b>resampling &lt;events&gt;</b>" in came_out
     assert "the same within two combined errors as truth against truth" in came_out
-    assert "in every event by: resampling &lt;events&gt;, flow matching." in titled["What must be conserved"].text
+    assert "in every event by: resampling &lt;events&gt;; flow matching." in titled["What must be conserved"].text
     where = titled["Every hadron, every target, every energy"]
     assert where.text.startswith("flow matching. AUC: 0.600 in 2 trained, 0.600 in 2 held-out conditions (median)")
     assert "Truth against truth: 0.500 in the median condition" in where.figures[0].caption
@@ -151,6 +165,55 @@ def test_the_table_ranks_generators_and_keeps_the_floor_apart(full: Path) -> Non
     assert floor(found, "all", "auc", "test") is not None
     assert verdict(found, "all", "no_such_metric", "test", "Nothing") == ""
     assert generator_table(found, QUALITY, "caption", "no such sample") is None
+
+
+def test_what_the_projection_has_to_do_is_in_the_table(full: Path) -> None:
+    table = generator_table(read_run(full), BOOKS, "caption", "test")
+    assert table is not None
+    assert table.header[-2:] == ("projection needs |a − 1|", "cannot be projected")
+    for row in table.rows:
+        assert "e−1" in row[-2]  # all of them conserve: rounding
+        assert row[-1].startswith("0.00")
+
+
+def test_numbers_below_a_ten_thousandth_are_powers_of_ten() -> None:
+    assert said(Score(6.7e-16, 1.2e-16, 9, 0.0, "")) == "6.7e−16 ± 1e−16"
+    assert said(Score(0.5, 0.02, 9, 0.0, "")) == "0.50 ± 0.02"
+    assert said(None) == "–"
+
+
+def test_the_caption_says_that_resampling_repeats_events(sections: list[Section]) -> None:
+    table = by_title(sections)["What came out"].table
+    assert table is not None
+    assert "AUC of resampling partly measures duplicates" in table.caption
+
+
+def test_the_truth_has_the_words_of_the_run(tmp_path: Path) -> None:
+    assert truth_title(tmp_path) == "truth"
+    (tmp_path / "config.json").write_text(json.dumps({"model": "urqmd"}))
+    assert truth_title(tmp_path) == "truth, UrQMD"
+    (tmp_path / "run.json").write_text(json.dumps({"data": None}))
+    assert truth_title(tmp_path) == "truth, UrQMD"
+    (tmp_path / "run.json").write_text(json.dumps({"data": "/home/me/events.hepmc3"}))
+    assert truth_title(tmp_path) == "truth"
+
+
+def test_the_two_best_networks_and_the_best_baseline_are_shown() -> None:
+    kinds = {"a": "network", "b": "network", "c": "network", "d": "baseline", "e": "baseline", "f": "floor"}
+    values = {"a": 0.5, "b": 0.1, "c": 0.3, "d": 0.4, "e": 0.2, "f": 0.0}
+    scores = {(name, "test", "all", "auc"): Score(0.5 + off, 0.01, 9, 0.0, "") for name, off in values.items()}
+    found = Found(Metrics({}, kinds, scores), {}, "truth")
+    assert closest(found, list("abcde"), "auc") == ["b", "c", "e"]
+    assert closest(found, ["a", "d"], "auc") == ["a", "d"]
+    assert closest(found, ["a", "b", "c"], "no such metric") == ["a", "b"]
+
+
+def test_scores_of_a_training_are_found_by_their_columns(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    figure = drawings.training_figure
+    monkeypatch.setattr(drawings, "training_figure", lambda *given: seen.append(given) or figure(*given))
+    assert training_section(read_run(full), full) is not None
+    assert seen[0][3] == {"w1_over_sigma": "validation: mean W₁/σ"}
 
 
 def test_a_generator_that_is_worse_is_called_so(tmp_path: Path) -> None:

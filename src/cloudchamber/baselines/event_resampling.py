@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.baselines.files import load_arrays, save_arrays
+from cloudchamber.data.final_states import nucleons
 from cloudchamber.schema import Arrays, BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of, joined
 from cloudchamber.simulators.hadronic.kinematics import from_rest, project, to_rest
@@ -119,7 +120,8 @@ class EventResampling:
             if not len(trained):
                 known = ", ".join(map(str, np.unique(self.state["projectile"])))
                 raise BadInput(f"no training event with projectile {projectile}: there are those of {known}")
-            away = np.abs(mass_number(self.state["nucleus"][trained]) - mass_number(np.array([code])))
+            size = np.maximum(nucleons(self.state["nucleus"][trained]), 1)
+            away = np.abs(size - max(int(nucleons(np.array([code]))[0]), 1))
             nearest = trained[away == away.min()]
             entries = np.flatnonzero((condition.projectile == projectile) & (condition.target == target))
             nearest = nearest[self.state["target"][nearest] == self.state["target"][nearest[0]]]
@@ -139,11 +141,6 @@ def nearest_in(known: Floats, wanted: Floats) -> tuple[Integers, Integers]:
     reach = np.maximum(wanted[:, None] - known[first], known[first + number - 1] - wanted[:, None])
     first = first[np.arange(len(wanted)), reach.argmin(axis=1)]
     return np.searchsorted(known, known[first]), np.searchsorted(known, known[first + number - 1], side="right")
-
-
-def mass_number(codes: NDArray[np.integer]) -> Integers:
-    """Of nuclei and nucleons (particle,)."""
-    return np.where(codes >= NUCLEUS, codes // 10 % 1000, 1).astype(np.int64)
 
 
 def turned_about_z(momentum: Floats, angle: Floats) -> Floats:
@@ -167,21 +164,20 @@ def of_nucleus(events: Events, nucleus: NDArray[np.int32], flow: Floats) -> tupl
     difference = (conserved(nucleus) - conserved(events.nucleus))[:, :2]
     if not difference.any():
         return events, np.ones(len(events), np.bool_)
-    order = np.lexsort((events.kind, events.event_of))
-    heaviest = order[events.offsets[1:] - 1]
-    residual = events.kind[heaviest] >= NUCLEUS
-    numbers = difference + np.where(residual[:, None], conserved(events.kind[heaviest])[:, :2], 0)
+    last = heaviest(events)
+    residual = events.kind[last] >= NUCLEUS
+    numbers = difference + np.where(residual[:, None], conserved(events.kind[last])[:, :2], 0)
     charge, baryons = np.clip(numbers.T, 0, np.array(nuclides().shape)[:, None] - 1)
     gone = (numbers == 0).all(axis=1)
     possible = gone | ((numbers >= 0).all(axis=1) & nuclides()[charge, baryons])
-    codes = np.array([nucleus_code(*pair) for pair in zip(charge.tolist(), baryons.tolist(), strict=True)], np.int32)
+    codes = nucleus_codes(charge, baryons)
 
     changed = possible & difference.any(axis=1)
     kind, momentum, offsets = events.kind.copy(), events.momentum, events.offsets
     takes = changed & residual
-    shifted = kind[heaviest] + 10_000 * difference[:, 0] + 10 * difference[:, 1]  # hyperons stay
-    kind[heaviest[takes]] = np.where(baryons > 1, shifted, codes)[takes]
-    lost, new = heaviest[takes & gone], np.flatnonzero(changed & ~residual & ~gone)
+    shifted = kind[last] + 10_000 * difference[:, 0] + 10 * difference[:, 1]  # hyperons stay
+    kind[last[takes]] = np.where(baryons > 1, shifted, codes)[takes]
+    lost, new = last[takes & gone], np.flatnonzero(changed & ~residual & ~gone)
     count = events.count - (takes & gone)
     count[new] += 1
     spectator = np.zeros((len(new), 4))
@@ -192,6 +188,18 @@ def of_nucleus(events: Events, nucleus: NDArray[np.int32], flow: Floats) -> tupl
     )
     offsets = np.concatenate([[0], np.cumsum(count)])
     return replace(events, offsets=offsets, kind=kind, momentum=momentum), possible
+
+
+def heaviest(events: Events) -> Integers:
+    """The particle (event,) of the largest code: the heaviest nucleus of an event that has one."""
+    order = np.lexsort((events.kind, events.event_of))
+    return np.asarray(order[events.offsets[1:] - 1])
+
+
+def nucleus_codes(charge: Integers, baryons: Integers) -> NDArray[np.int32]:
+    """PDG codes of nuclei and nucleons (particle,)."""
+    pairs = zip(charge.tolist(), baryons.tolist(), strict=True)
+    return np.array([nucleus_code(*pair) for pair in pairs], np.int32)
 
 
 def _after(rows: Integers, inserted: Integers) -> Integers:

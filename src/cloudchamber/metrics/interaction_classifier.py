@@ -4,6 +4,13 @@ Both learn on one half of the events and are asked on the other; 0.5 is the best
 trees read high-level observables; a network over sets of particles (DeepSets, arXiv:1703.06114) reads every particle:
 what it is, px, py and rapidity in the rest frame of projectile and nucleus. Where the projectiles, targets or energies
 of the events differ, a classifier is told them, so that it judges each event at its own condition.
+
+Twins, the true event and the model's of one and the same condition, always are in the same half. If they were parted, a
+classifier would know from the one (its very energy) that the other in the second half is of the other kind, and even
+the truth against itself would have an AUC below 0.5.
+
+Of a generator that repeats events (resampling), one event can be in both halves. Its AUC then measures repetitions
+besides likeness, and is above 0.5 for copies of the truth itself.
 """
 
 from __future__ import annotations
@@ -72,22 +79,57 @@ class Asked:
     score: Floats
 
 
-def asked_trees(truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.random.Generator) -> Asked:
-    """Boosted trees that learned to tell the model from the truth by observables (event,), asked on the other half."""
+def are_twins(truth: Events, model: Events) -> bool:
+    """Whether event i of the model has the very beam of true event i."""
+    one, other = truth.beam.arrays(), model.beam.arrays()
+    return len(truth) == len(model) and all(np.array_equal(values, other[name]) for name, values in one.items())
+
+
+def halves(
+    truth: int, model: int, twins: bool, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to learn from and rows to be asked, in random order; twins stand side by side.
+
+    Args:
+        truth, model: numbers of events, counted in this order.
+        twins: whether event i of both are twins; there are as many of both then.
+        rng: of the order.
+    """
+    if twins:
+        first = rng.permutation(truth)
+        learn, ask = np.array_split(np.stack([first, truth + first], axis=1), 2)
+        return learn.ravel(), ask.ravel()
+    learn, ask = np.array_split(rng.permutation(truth + model), 2)
+    return learn, ask
+
+
+def asked_trees(
+    truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.random.Generator, *, twins: bool = False
+) -> Asked:
+    """Boosted trees that learned to tell the model from the truth by observables (event,), asked on the other half.
+
+    Args:
+        truth, model: observables by name.
+        rng: halves and trees.
+        twins: whether event i of both has the same condition, see ``are_twins``.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     both = [np.stack([sample[name] for name in truth], axis=1) for sample in (truth, model)]
     inputs = np.concatenate(both)
     labels = np.repeat([1.0, 0.0], [len(both[0]), len(both[1])])
-    learn, ask = np.array_split(rng.permutation(len(inputs)), 2)
+    learn, ask = halves(len(both[0]), len(both[1]), twins, rng)
     trees = HistGradientBoostingClassifier(random_state=int(rng.integers(2**31)))
     trees.fit(inputs[learn], labels[learn])
     return Asked(ask, labels[ask], trees.predict_proba(inputs[ask])[:, 1])
 
 
-def classifier_auc(truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.random.Generator) -> Measured:
-    """How well boosted trees tell the model from the truth by observables (event,): AUC on the unseen half."""
-    found = asked_trees(truth, model, rng)
+def classifier_auc(
+    truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.random.Generator, *, twins: bool = False
+) -> Measured:
+    """How well boosted trees tell the model from the truth by observables (event,): AUC on the unseen half; arguments
+    as those of ``asked_trees``."""
+    found = asked_trees(truth, model, rng, twins=twins)
     return auc(found.truth, found.score, rng)
 
 
@@ -145,7 +187,7 @@ def particle_auc(truth: Events, model: Events, rng: np.random.Generator) -> Meas
         rng: its seed decides all: halves, weights, batches, bootstrap.
     """
     sets = _sets(truth, model)
-    learn, ask = np.array_split(rng.permutation(len(sets.label)), 2)
+    learn, ask = halves(len(truth), len(model), are_twins(truth, model), rng)
     score = _trained_scores(sets, learn, ask, int(rng.integers(2**31)))
     return auc(sets.label.numpy()[ask], score, rng)
 
@@ -210,7 +252,7 @@ def _trained_scores(sets: _Sets, learn: NDArray[Any], ask: NDArray[Any], seed: i
         torch.manual_seed(seed)
         network = _DeepSet(int(sets.kind.max()) + 1, sets.numbers.shape[1], sets.condition.shape[1])
     typical = max(len(sets.kind) / len(sets.label), 1.0)
-    held, kept = (torch.from_numpy(part) for part in np.split(learn, [len(learn) // 5]))
+    held, kept = (torch.from_numpy(part) for part in np.split(learn, [len(learn) // 10 * 2]))
     epochs = int(np.clip(PARTICLES / (typical * len(kept)), 3, MOST_EPOCHS))
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=epochs * -(-len(kept) // BATCH))

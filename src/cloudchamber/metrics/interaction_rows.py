@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cloudchamber.metrics.classification import auc
 from cloudchamber.metrics.interaction_classifier import (
     Asked,
+    are_twins,
     asked_trees,
     classifier_auc,
     conditions,
@@ -24,6 +25,7 @@ from cloudchamber.metrics.interaction_classifier import (
 )
 from cloudchamber.metrics.interactions import (
     MULTIPLICITIES,
+    RESAMPLES,
     correlation_difference,
     distances,
     nearest_neighbour_ratio,
@@ -32,13 +34,14 @@ from cloudchamber.metrics.interactions import (
 )
 from cloudchamber.metrics.regression import Measured
 from cloudchamber.simulators.hadronic.events import ELASTIC, Beam, Events
+from cloudchamber.simulators.hadronic.kinematics import project, to_rest
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS
 
 Floats = NDArray[np.float64]
 Rows = list[dict[str, Any]]
 
 TAIL = 0.8
-"""x_F of the leading particle above which it is in the tail."""
+"""x_F = p_z / p_beam of the leading particle above which it is in the tail."""
 BALANCE, COARSE_BALANCE = 1e-6, 1e-3
 """GeV by which a component of the four-momentum may be off: rounding, and what Geant4 leaves on hydrogen."""
 ENERGIES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -74,7 +77,13 @@ def interaction_rows(
     observables), ``auc_with_sums`` (and on what must be conserved), ``auc_particles`` (a network on all particles),
     ``correlation_difference`` (largest). "charge", "baryon_number", "strangeness", "energy_momentum":
     ``violation_rate`` (fraction of events), of the last also above 1 MeV and the ``largest_violation`` in GeV.
+    "projection": what a projection onto the four-momentum (``simulators.hadronic.kinematics``) has to do to the
+    inelastic events, ``median_stretch`` (median of |a - 1|, 0 for events that conserve it) and ``infeasible``
+    (fraction that cannot be projected); of a flow before its projection this is what the projection did.
     "elastic" and "leading_x_F_tail": ``fraction``, ``truth_fraction`` and ``difference`` (model minus truth).
+
+    All AUC have true and generated events of one condition in the same half; those of a generator that repeats
+    training events (resampling) partly measure that (see ``interaction_classifier``).
 
     Args:
         sample: its name.
@@ -86,15 +95,16 @@ def interaction_rows(
     true = observables(truth)
     rows: Rows = []
     for name, events in generated.items():
-        made = observables(events)
+        made, twins = observables(events), are_twins(truth, events)
         rows += _distance_rows(name, true, made, rng)
         told, said = _told(truth, true), _told(events, made)
-        rows.append(row(name, "all", "auc", classifier_auc(told, said, rng)))
-        sums = classifier_auc(told | conserved_sums(truth), said | conserved_sums(events), rng)
+        rows.append(row(name, "all", "auc", classifier_auc(told, said, rng, twins=twins)))
+        sums = classifier_auc(told | conserved_sums(truth), said | conserved_sums(events), rng, twins=twins)
         rows.append(row(name, "all", "auc_with_sums", sums))
         if particles:
             rows.append(row(name, "all", "auc_particles", particle_auc(truth, events, rng)))
         rows += _violation_rows(name, events)
+        rows += _projection_rows(name, events, rng)
         rows += _fraction_rows(name, "elastic", truth.channel == ELASTIC, events.channel == ELASTIC)
         rows += _fraction_rows(name, "leading_x_F_tail", true["leading_x_F"] > TAIL, made["leading_x_F"] > TAIL)
     return [one | {"sample": sample} for one in rows]
@@ -122,6 +132,24 @@ def _violation_rows(name: str, events: Events) -> Rows:
     rows.append(row(name, "energy_momentum", "violation_rate_1_MeV", fraction(off > COARSE_BALANCE)))
     largest = Measured(float(off.max(initial=0.0)), float("nan"), len(off))
     return [*rows, row(name, "energy_momentum", "largest_violation", largest, "GeV")]
+
+
+def _projection_rows(name: str, events: Events, rng: np.random.Generator) -> Rows:
+    events = events.part(events.channel != ELASTIC)
+    p, whole = events.momentum, events.incoming
+    mass = np.sqrt(np.maximum(p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1), 0))
+    rest = to_rest(p, whole[events.event_of], events.beam.direction[events.event_of])
+    energy = np.sqrt(whole[:, 0] ** 2 - (whole[:, 1:] ** 2).sum(axis=1))
+    _, stretch, feasible = project(rest[:, 1:], mass, events.offsets, energy)
+    off = np.abs(stretch[feasible] - 1)
+    middle = Measured(float("nan"), float("nan"), 0)
+    if len(off):
+        samples = [np.median(rng.choice(off, len(off))) for _ in range(RESAMPLES)]
+        middle = Measured(float(np.median(off)), float(np.std(samples)), len(off))
+    return [
+        row(name, "projection", "median_stretch", middle),
+        row(name, "projection", "infeasible", fraction(~feasible)),
+    ]
 
 
 def _fraction_rows(name: str, target: str, truth: NDArray[np.bool_], model: NDArray[np.bool_]) -> Rows:
@@ -208,7 +236,7 @@ def rows_per_condition(
     rows: Rows = []
     for name, events in generated.items():
         made, there = observables(events), condition_names(events.beam, energies)
-        asked = asked_trees(_told(truth, true), _told(events, made), rng)
+        asked = asked_trees(_told(truth, true), _told(events, made), rng, twins=are_twins(truth, events))
         asked_where = np.concatenate([where, there])[asked.rows]
         for condition in np.unique(where):
             one, other = where == condition, there == condition
@@ -226,26 +254,3 @@ def _of(seen: Mapping[str, Floats], chosen: NDArray[np.bool_]) -> dict[str, Floa
 
 def _auc_of(asked: Asked, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Measured:
     return auc(asked.truth[chosen], asked.score[chosen], rng)
-
-
-# --- projection -------------------------------------------------------------------------------------------------------
-
-
-def stretch_rows(sample: str, stretch: Mapping[str, Floats], rng: np.random.Generator) -> Rows:
-    """How much the projection onto the four-momentum (``simulators.hadronic.kinematics``) had to do, by generator:
-    target "projection", ``median_stretch`` (median of |a - 1|, dimensionless) and ``infeasible`` (fraction).
-
-    Args:
-        sample: its name.
-        stretch: a of each event (event,), nan where it could not be projected, by generator.
-        rng: source of the bootstrap.
-    """
-    rows: Rows = []
-    for name, factors in stretch.items():
-        off = np.abs(factors[np.isfinite(factors)] - 1)
-        known = len(off) > 0
-        samples = [np.median(rng.choice(off, len(off))) for _ in range(100)] if known else [np.nan]
-        middle = Measured(float(np.median(off)) if known else float("nan"), float(np.std(samples)), len(off))
-        rows.append(row(name, "projection", "median_stretch", middle))
-        rows.append(row(name, "projection", "infeasible", fraction(~np.isfinite(factors))))
-    return [one | {"sample": sample} for one in rows]

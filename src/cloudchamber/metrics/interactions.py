@@ -7,7 +7,10 @@ et al., arXiv:2211.10295, and Grossi et al., arXiv:2409.16336, compare such meas
 of each. What nature conserves is no observable: a classifier that saw it would tell any model from the truth by its
 rounding; violations have rates of their own.
 
-Conventions: GeV; x_F = pz / (sqrt(s) / 2); the leading particle is the hadron of the largest |pz| forward.
+Conventions: GeV; x_F = pz / p_beam, p_beam the projectile's momentum in the same rest frame, so that a projectile that
+passes has x_F = 1 on any nucleus (on hydrogen p_beam is sqrt(s) / 2 but for the masses; on lead sqrt(s) / 2 is half the
+nucleus' mass, and x_F over that would stay near 0). The leading particle is that of the largest pz, of whatever kind
+and sign of pz, nuclei and photons below 10 MeV left out.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from cloudchamber.metrics.regression import Measured
 from cloudchamber.simulators.hadronic.events import Events, incoming_numbers
 from cloudchamber.simulators.hadronic.kinematics import to_rest
-from cloudchamber.simulators.hadronic.particles import MIXED_KAONS, NUCLEUS, conserved
+from cloudchamber.simulators.hadronic.particles import MIXED_KAONS, NUCLEUS, conserved, masses
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +48,7 @@ def observables(events: Events) -> dict[str, Floats]:
     """High-level observables (event,) by name: multiplicities, sums, the leading particle, the residual nucleus.
 
     Photons below 10 MeV are left out: they are what de-excitation leaves, and depend on nuclear levels (see
-    ``simulators.hadronic.geant4_tables``).
+    ``simulators.hadronic.geant4_tables``). Nuclei count in ``residual_mass_number`` and ``n_fragments`` only.
     """
     owner = events.event_of
     whole, direction = events.incoming[owner], events.beam.direction[owner]
@@ -53,14 +56,14 @@ def observables(events: Events) -> dict[str, Floats]:
     s = np.sqrt(events.incoming[:, 0] ** 2 - (events.incoming[:, 1:] ** 2).sum(axis=1))
     nucleus = np.abs(events.kind) >= NUCLEUS
     soft = (events.kind == GAMMA) & (events.momentum[:, 0] < 0.01)
-    hadron = ~nucleus & ~soft
+    light = ~nucleus & ~soft
     charge = conserved(events.kind)[:, 0]
     transverse = np.hypot(p[:, 1], p[:, 2])
     mass = np.sqrt(np.maximum(p[:, 0] ** 2 - (p[:, 1:] ** 2).sum(axis=1), 0))
     rapidity = np.arcsinh(p[:, 3] / np.maximum(np.hypot(mass, transverse), 1e-9))
 
     def total(values: NDArray[np.generic]) -> Floats:
-        return events.sums(np.where(hadron, values, 0))
+        return events.sums(np.where(light, values, 0))
 
     n = total(np.ones(len(p)))
     least = np.maximum(n, 1)
@@ -72,9 +75,9 @@ def observables(events: Events) -> dict[str, Floats]:
     found["rapidity_spread"] = np.sqrt(np.maximum(spread, 0))
     found["forward_energy"] = total(np.where(p[:, 3] > 0, p[:, 0], 0)) / s
     found["photon_energy"] = total(np.where(np.isin(events.kind, (111, GAMMA)), p[:, 0], 0)) / s
-    leading = _largest(events, np.where(hadron, p[:, 3], -np.inf))
+    leading = _largest(events, np.where(light, p[:, 3], -np.inf))
     there = leading >= 0
-    found["leading_x_F"] = np.where(there, p[leading, 3] / (s / 2), 0)
+    found["leading_x_F"] = np.where(there, p[leading, 3] / beam_momentum(events), 0)
     found["leading_transverse_momentum"] = np.where(there, transverse[leading], 0)
     found["leading_charge"] = np.where(there, charge[leading], 0).astype(np.float64)
     heaviest = _largest(events, np.where(nucleus, events.kind // 10 % 1000, -np.inf).astype(np.float64))
@@ -82,6 +85,14 @@ def observables(events: Events) -> dict[str, Floats]:
     found["residual_mass_number"] = np.where(residual, events.kind[heaviest] // 10 % 1000, 0).astype(np.float64)
     found["n_fragments"] = events.sums(nucleus)
     return found
+
+
+def beam_momentum(events: Events) -> Floats:
+    """The projectile's momentum in GeV in the rest frame of projectile and nucleus (event,)."""
+    momentum = events.incoming[:, 1:]
+    energy = np.sqrt(masses(events.beam.projectile) ** 2 + (momentum**2).sum(axis=1))
+    projectile = np.concatenate([energy[:, None], momentum], axis=1)
+    return np.asarray(to_rest(projectile, events.incoming, events.beam.direction)[:, 3])
 
 
 def _largest(events: Events, values: Floats) -> NDArray[np.int64]:

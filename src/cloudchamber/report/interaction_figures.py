@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -38,6 +39,9 @@ from cloudchamber.simulators.hadronic.kinematics import to_rest
 from cloudchamber.simulators.hadronic.particles import NUCLEUS, PROJECTILES, TARGETS
 
 Floats = NDArray[np.float64]
+
+LEGEND_LETTERS = 108
+"""Of all columns of a legend together, so that it stays on the page."""
 
 SHAPES = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)), (0, (7, 2)), (0, (3, 1, 1, 1, 1, 1)))
@@ -79,10 +83,15 @@ def in_rest_frame(events: Events) -> tuple[Floats, Floats]:
 
 
 def _legend(drawing: Drawing, handles: Mapping[str, Any], columns: int = 3) -> None:
+    """Below the panels, for which the figure grows; long names are wrapped so that the columns fit on the page."""
     if handles:
-        drawing.legend(
-            list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), columns)
-        )
+        columns = min(len(handles), columns)
+        names = [wrapped(name, LEGEND_LETTERS // columns - 6) for name in handles]  # 6: the handle
+        drawing.legend(list(handles.values()), names, loc="outside lower center", ncols=columns)
+        rows = -(-len(names) // columns)
+        high = [name.count("\n") + 1 for name in names]
+        lines = max(sum(high[first : first + rows]) for first in range(0, len(high), rows))
+        drawing.set_figheight(drawing.get_figheight() + 0.15 + 0.06 * rows + 0.135 * lines)
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -150,21 +159,23 @@ class Distribution:
 
 @house_style()
 def distributions(
-    panels_: Sequence[Distribution], titles: Mapping[str, str], kinds: Mapping[str, str], *, logarithmic: bool = False
-) -> Drawing:
+    panels_: Sequence[Distribution], titles: Mapping[str, str], kinds: Mapping[str, str], truth: str, *,
+    logarithmic: bool = False,
+) -> Drawing:  # fmt: skip
     """Distributions of the models beside the truth, and below each the ratio of model to truth.
 
     Args:
         panels_: up to three.
         titles, kinds: of the generators.
+        truth: the truth's title.
         logarithmic: axes of the densities.
     """
-    drawing = new_drawing(3.7)
+    drawing = new_drawing(3.2)
     axes = drawing.subplots(
         2, len(panels_), squeeze=False, sharex="col", gridspec_kw={"height_ratios": [2.4, 1], "hspace": 0.02}
     )
     look = looks(kinds)
-    handles: dict[str, Any] = {"truth, Geant4": Rectangle((0, 0), 1, 1, facecolor=FILL, edgecolor=INK, linewidth=0.8)}
+    handles: dict[str, Any] = {truth: _truth_handle()}
     for column, one in enumerate(panels_):
         above, below = axes[0, column], axes[1, column]
         edges = _edges(one)
@@ -187,6 +198,10 @@ def distributions(
     drawing.align_ylabels()
     _legend(drawing, handles)
     return drawing
+
+
+def _truth_handle() -> Rectangle:
+    return Rectangle((0, 0), 1, 1, facecolor=FILL, edgecolor=INK, linewidth=0.8)
 
 
 def _draw_truth(above: Axes, below: Axes, one: Distribution, edges: Floats) -> None:
@@ -258,7 +273,7 @@ def observable_dots(
         labels: of the observables, by name, in the order of the rows.
     """
     names = [name for name in labels if any(name in one for one in scores.values())]
-    drawing = new_drawing(1.1 + 0.2 * len(names))
+    drawing = new_drawing(0.7 + 0.2 * len(names))
     axes, look = drawing.subplots(), looks(kinds)
     handles: dict[str, Any] = {}
     for number, (model, found) in enumerate(scores.items()):
@@ -287,36 +302,38 @@ def observable_dots(
 @house_style()
 def correlation_maps(
     truth: Mapping[str, Floats], models: Mapping[str, Mapping[str, Floats]], titles: Mapping[str, str],
-    labels: Mapping[str, str],
+    labels: Mapping[str, str], truth_title: str,
 ) -> Drawing:  # fmt: skip
-    """Correlation coefficients of the observables: truth, and model minus truth, a panel a generator.
+    """Correlation coefficients of the observables: truth, and model minus truth, a panel a generator, two in a row.
 
     Args:
         truth: observables (event,) by name.
-        models: the same by generator.
+        models: the same by generator, one at least.
         titles: of the generators.
         labels: of the observables.
+        truth_title: the truth's title.
     """
     names = [name for name in truth if all(one[name].std() > 0 for one in (truth, *models.values()))]
-    columns = 2 if len(models) in (1, 3) else 3
-    drawing, panels = grid(1 + len(models), columns, 3.1 if columns == 2 else 2.35)
+    rows = -(-(1 + len(models)) // 2)
+    drawing, panels = grid(1 + len(models), 2, (1.9 + 2.7 * rows) / rows)
     tables = [np.corrcoef(np.stack([one[name] for name in names])) for one in (truth, *models.values())]
     off = [table - tables[0] for table in tables[1:]]
     reach = max([0.05, *(float(np.abs(one).max()) for one in off)])
-    texts = ["truth, Geant4 (colours: −1 to 1)", *(titles.get(name, name) for name in models)]
-    drawn: Any = None
+    texts = [truth_title, *(f"{titles.get(name, name)}, minus truth" for name in models)]
+    drawn: list[Any] = []
     for number, (axes, values, title) in enumerate(zip(panels, [tables[0], *off], texts, strict=True)):
-        limit = 1.0 if number == 0 else reach
-        drawn = axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none")
-        axes.set_title(wrapped(title, 34) if number == 0 else f"{wrapped(title, 32)}, minus truth")
-        lowest, first = number + columns >= len(panels), number % columns == 0
+        limit = reach if number else 1.0
+        drawn.append(axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none"))
+        axes.set_title(wrapped(title, 40))
         labelled = [labels.get(name, name) for name in names]
+        lowest, first = number + 2 >= len(panels), number % 2 == 0
         axes.set_xticks(range(len(names)), labelled if lowest else [""] * len(names), rotation=90)
         axes.set_yticks(range(len(names)), labelled if first else [""] * len(names))
-        axes.tick_params(labelsize=6.5, length=0)
-    if off:
-        bar = drawing.colorbar(drawn, ax=panels, location="bottom", shrink=0.5, aspect=35, pad=0.02)
-        bar.set_label("correlation coefficient, model minus truth")
+        axes.tick_params(labelsize=7, length=0)
+    for side, (image, label) in enumerate(zip(drawn, ("truth", "model minus truth"), strict=False)):
+        bar = drawing.colorbar(image, ax=panels[side::2], location="bottom", shrink=0.9, aspect=30, pad=0.02)
+        bar.ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        bar.set_label(f"correlation coefficient, {label}")
     return drawing
 
 
@@ -353,8 +370,7 @@ def condition_maps(
             for column, energy in enumerate(energies):
                 if held_out(projectile, target, energy):
                     framed = True
-                    corner = (column - 0.44, row - 0.44)
-                    axes.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, edgecolor=PETROFF[1], linewidth=1.3))
+                    axes.add_patch(_frame(column - 0.42, row - 0.42, 0.84))
         axes.set_title(projectile)
         axes.set_yticks(range(len(targets)), targets)
         axes.set_xticks(range(len(energies)), [f"{energy:g}" for energy in energies])
@@ -365,14 +381,19 @@ def condition_maps(
         bar = drawing.colorbar(drawn, ax=panels, location="right", shrink=0.8, aspect=28, extend="max")
         bar.set_label(label)
     if framed:
-        frame = Rectangle((0, 0), 1, 1, fill=False, edgecolor=PETROFF[1], linewidth=1.3)
-        _legend(drawing, {"not in the training": frame})
+        _legend(drawing, {"not in the training": _frame(0, 0, 1)})
     return drawing
+
+
+def _frame(left: float, low: float, side: float) -> Rectangle:
+    """Black on white: seen on every colour, whatever one's eyes."""
+    around = [Stroke(linewidth=2.8, foreground="white"), Normal()]
+    return Rectangle((left, low), side, side, fill=False, edgecolor=INK, linewidth=1.1, path_effects=around)
 
 
 @house_style()
 def multiplicity_grid(
-    truth: Events, models: Mapping[str, Events], titles: Mapping[str, str], kinds: Mapping[str, str]
+    truth: Events, models: Mapping[str, Events], titles: Mapping[str, str], kinds: Mapping[str, str], truth_title: str
 ) -> Drawing:
     """Number of particles of inelastic events, a panel a projectile (row) on a target (column), truth and models.
 
@@ -380,16 +401,17 @@ def multiplicity_grid(
         truth: events of many projectiles and targets.
         models: of the same conditions, by generator.
         titles, kinds: of the generators.
+        truth_title: the truth's title.
     """
     truth = truth.part(truth.channel != ELASTIC)
     models = {name: events.part(events.channel != ELASTIC) for name, events in models.items()}
     projectiles = {name: code for name, code in PROJECTILES.items() if (truth.beam.projectile == code).any()}
     targets = {name: charge for name, charge in TARGETS.items() if (truth.beam.target == charge).any()}
-    drawing = new_drawing(0.9 + 0.85 * len(projectiles))
+    drawing = new_drawing(0.4 + 0.85 * len(projectiles))
     axes = drawing.subplots(len(projectiles), len(targets), squeeze=False, sharex="col", sharey=True)
     drawing.get_layout_engine().set(h_pad=0.015, w_pad=0.015)  # type: ignore[union-attr,call-arg]
     look = looks(kinds)
-    handles: dict[str, Any] = {"truth, Geant4": Rectangle((0, 0), 1, 1, facecolor=FILL, edgecolor=INK, linewidth=0.8)}
+    handles: dict[str, Any] = {truth_title: _truth_handle()}
     for name in models:
         handles[titles.get(name, name)] = Line2D([], [], color=look[name].colour, linestyle=look[name].dashes)
     for column, (target, charge) in enumerate(targets.items()):
@@ -410,7 +432,7 @@ def multiplicity_grid(
             panel.margins(x=0)
             panel.set(ylim=(0, 1.25), yticks=[0, 1])
             panel.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-            panel.tick_params(labelsize=6.5)
+            panel.tick_params(labelsize=7)
             panel.text(
                 0.94, 0.92, f"{projectile} {target}", transform=panel.transAxes, ha="right", va="top", fontsize=7,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
@@ -431,21 +453,19 @@ def _steps(axes: Axes, counts: NDArray[np.int64], edges: Floats, highest: float,
 
 
 @house_style()
-def speed_figure(
-    rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], kinds: Mapping[str, str], most: int = 3
-) -> Drawing:
+def speed_figure(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], kinds: Mapping[str, str]) -> Drawing:
     """Events a second against the number asked for at once, a panel a projectile on a target, a line a model.
 
     Args:
         rows: model, projectile, target, energy (GeV), batch, events_per_second.
         titles, kinds: of the generators; other models are simulators and stand under their own name.
-        most: panels, the first ones.
     """
-    cases = list(dict.fromkeys((row["projectile"], row["target"], float(row["energy"])) for row in rows))[:most]
+    cases = list(dict.fromkeys((row["projectile"], row["target"], float(row["energy"])) for row in rows))
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
     others = {name: "simulator" for name in models if name not in kinds}
     look = looks({**kinds, **others})
-    drawing, panels = grid(len(cases), min(len(cases), 3), 2.9, width=WIDTH if len(cases) > 1 else 4.5, shared=True)
+    columns = 2 if len(cases) in (2, 4) else min(len(cases), 3)
+    drawing, panels = grid(len(cases), columns, 2.4, width=WIDTH if len(cases) > 1 else 4.5, shared=True)
     handles: dict[str, Any] = {}
     for axes, (projectile, target, energy) in zip(panels, cases, strict=True):
         for name in models:
@@ -464,8 +484,54 @@ def speed_figure(
                 markerfacecolor="white" if simulator else shade,
             )  # fmt: skip
         axes.set(xscale="log", yscale="log", title=f"{projectile} on {target}, {energy:g} GeV")
-        axes.set_xlabel("events asked for at once")
         axes.grid(color="#e3e6e8", linewidth=0.6)
-    panels[0].set_ylabel("events per second")
+    for axes in panels[-columns:]:
+        axes.set_xlabel("events asked for at once")
+    for axes in panels[::columns]:
+        axes.set_ylabel("events per second")
+    _legend(drawing, handles)
+    return drawing
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+@house_style()
+def training_figure(
+    history: Sequence[Mapping[str, str]], titles: Mapping[str, str], kinds: Mapping[str, str],
+    scores: Mapping[str, str],
+) -> Drawing:  # fmt: skip
+    """Training loss (left) and score that selects weights (right) by epoch, a row a score: losses of models that are
+    selected by other scores have other units.
+
+    Args:
+        history: lines of history.csv: predictor, epoch, train_loss and the scores, of which a predictor has one; the
+            others are empty. A predictor is a generator, or a part of one ("flow/counts": hollow markers).
+        titles, kinds: of the generators.
+        scores: labels of the columns of scores.
+    """
+    drawing, panels = grid(2 * len(scores), 2, 2.1)
+    look = looks(kinds)
+    handles: dict[str, Any] = {}
+    for row, (score, label) in enumerate(scores.items()):
+        lines = [line for line in history if line.get(score) and line["predictor"].partition("/")[0] in kinds]
+        left, right = panels[2 * row : 2 * row + 2]
+        for name in dict.fromkeys(line["predictor"] for line in lines):
+            owner, _, part = name.partition("/")
+            how = look[owner]
+            own = [line for line in lines if line["predictor"] == name]
+            for axes, column in ((left, "train_loss"), (right, score)):
+                (drawn,) = axes.plot(
+                    [float(line["epoch"]) for line in own], [float(line[column]) for line in own], color=how.colour,
+                    linestyle=how.dashes, marker=how.shape, markevery=max(len(own) // 8, 1), linewidth=1.1,
+                    markerfacecolor="white" if part else how.colour,
+                )  # fmt: skip
+            handles[titles.get(owner, owner) + (f": {part}" if part else "")] = drawn
+        left.set_ylabel("training loss")
+        right.set_ylabel(label)
+        for axes in (left, right):
+            axes.set_xlabel("epoch" if row == len(scores) - 1 else "")
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+            axes.ticklabel_format(axis="y", useOffset=False)
     _legend(drawing, handles)
     return drawing

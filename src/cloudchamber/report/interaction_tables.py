@@ -15,8 +15,8 @@ from cloudchamber.data.interactions import read_events
 from cloudchamber.metrics.interaction_rows import TAIL
 from cloudchamber.metrics.regression import Measured
 from cloudchamber.report.figures import GROUPS, Column, plus_minus
-from cloudchamber.report.files import Metrics, Score, read_arrays, read_metrics
-from cloudchamber.report.page import Table
+from cloudchamber.report.files import TEST, Metrics, Score, read_arrays, read_metrics
+from cloudchamber.report.page import Table, read_record
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events
 
@@ -29,6 +29,9 @@ LABELS = {
     "residual_mass_number": "residual mass number", "n_fragments": "fragments",
 }  # fmt: skip
 """Of the observables."""
+
+SIMULATORS = {"geant4": "Geant4", "urqmd": "UrQMD"}
+"""Titles by name."""
 
 QUALITY: tuple[Column, ...] = (
     ("all", "mean_w1_over_sigma", "mean W₁/σ"),
@@ -47,8 +50,8 @@ BOOKS: tuple[Column, ...] = (
     ("energy_momentum", "violation_rate", "E, p: > 1 keV"),
     ("energy_momentum", "violation_rate_1_MeV", "E, p: > 1 MeV"),
     ("energy_momentum", "largest_violation", "E, p: largest"),
-    ("projection", "median_stretch", "projection, median |a − 1|"),
-    ("projection", "infeasible", "infeasible"),
+    ("projection", "median_stretch", "projection needs |a − 1|"),
+    ("projection", "infeasible", "cannot be projected"),
 )
 
 
@@ -67,10 +70,12 @@ class Found:
     Attributes:
         metrics: numbers.
         samples: events by sample.
+        truth: title of the truth: ``"truth, Geant4"``; of a user's data ``"truth"``.
     """
 
     metrics: Metrics
     samples: Mapping[str, Sample]
+    truth: str
 
     def title(self, name: str) -> str:
         """A generator's title, safe in HTML."""
@@ -95,7 +100,18 @@ def read_run(run: Path) -> Found:
         files = {name: path.parent / f"{name}.h5" for name in models}
         made = {name: read_generated(file) for name, file in files.items() if file.exists()}
         samples[path.parent.name] = Sample(read_events(path)[0], made)
-    return Found(metrics, samples)
+    return Found(metrics, samples, truth_title(run))
+
+
+def truth_title(run: Path) -> str:
+    """``"truth, Geant4"`` by the run's config.json; ``"truth"`` where that names no model or the events are a user's.
+
+    Raises:
+        BadInput: config.json or run.json is malformed.
+    """
+    config, record = (read_record(path) if path.exists() else {} for path in (run / "config.json", run / "run.json"))
+    name = config.get("model")
+    return f"truth, {SIMULATORS.get(name, name)}" if name and not record.get("data") else "truth"
 
 
 def read_generated(path: Path) -> Events:
@@ -128,6 +144,15 @@ def best(found: Found, target: str, metric: str, sample: str) -> list[tuple[str,
     key = badness(metric)
     known = [(name, found.metrics.score(name, target, metric, sample)) for name in found.models]
     return sorted(((name, one) for name, one in known if one is not None), key=lambda pair: key(pair[1].value))
+
+
+def closest(found: Found, names: Sequence[str], metric: str) -> list[str]:
+    """The two best networks and the best other generator of ``names``, by a measure of the whole test sample."""
+    ranked = [name for name, _ in best(found, "all", metric, TEST) if name in names]
+    order = [*ranked, *(name for name in names if name not in ranked)]
+    networks = [name for name in order if found.metrics.kinds[name] == "network"]
+    others = [name for name in order if name not in networks]
+    return [*networks[:2], *others[:1]]
 
 
 def floor(found: Found, target: str, metric: str, sample: str) -> Score | None:
@@ -170,7 +195,9 @@ def generator_table(found: Found, columns: Sequence[Column], caption: str, sampl
 
 
 def said(one: Score | Measured | None) -> str:
-    """A number with its error."""
+    """A number with its error; in powers of ten where that is below 1e-4."""
+    if one is not None and 0 < one.error < 1e-4:
+        return f"{one.value:.1e} ± {one.error:.0e}".replace("-", "−")
     return "–" if one is None else plus_minus(one.value, one.error)
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from cloudchamber.metrics.interaction_rows import read_condition
 from cloudchamber.metrics.interactions import observables
 from cloudchamber.metrics.regression import Measured
-from cloudchamber.report import figures as plots
 from cloudchamber.report import interaction_figures as drawings
 from cloudchamber.report.figures import picture
 from cloudchamber.report.files import TEST, read_history
@@ -27,8 +26,10 @@ from cloudchamber.report.interaction_tables import (
     BOOKS,
     LABELS,
     QUALITY,
+    SIMULATORS,
     Found,
     Sample,
+    closest,
     floor,
     generator_table,
     read_run,
@@ -42,7 +43,13 @@ from cloudchamber.simulators.hadronic.particles import NUCLEUS, PROJECTILES, TAR
 
 Floats = NDArray[np.float64]
 
-SIMULATORS = {"geant4": "Geant4", "urqmd": "UrQMD"}
+NO_SCORES = ("predictor", "member", "epoch", "train_loss", "seconds_per_step")
+"""Columns of history.csv that are no score."""
+SCORES = {
+    "w1_over_sigma": "validation: mean W₁/σ", "mean_distance": "validation: mean distance",
+    "nats": "validation: nats",
+}  # fmt: skip
+"""Labels of columns of history.csv."""
 KINDS_SHOWN = ("n", "n_charged", "n_pi-")
 
 
@@ -89,10 +96,11 @@ def summary_section(found: Found) -> Section | None:
         QUALITY,
         "W₁/σ: Wasserstein distance over the truth's standard deviation, mean over the observables. AUC: can a"
         " classifier tell the model from the truth (0.5: it cannot), by boosted trees on observables, the same with the"
-        " sums that must be conserved, and by a network that reads all particles. Δ corr.: largest difference of two"
-        " observables' correlation. Δ elastic and Δ tail: fraction of events, model minus truth. Neighbour ratio:"
-        " distance of generated events to their nearest training event over that of new true events (near 0: copies)."
-        " Errors: bootstrap.",
+        " sums that must be conserved, and by a network that reads all particles. The AUC of resampling partly measures"
+        " duplicates: a training event that is drawn twice can be in both halves, which learn and are asked. Δ corr.:"
+        " largest difference of two observables' correlation. Δ elastic and Δ tail (x_F = p_z / p_beam): fraction of"
+        " events, model minus truth. Neighbour ratio: distance of generated events to their nearest training event over"
+        " that of new true events (near 0: copies). Errors: bootstrap, of fractions binomial.",
         TEST,
     )
     if table is None:
@@ -112,9 +120,10 @@ def books_section(found: Found) -> Section | None:
         found,
         BOOKS,
         "Fraction of events that break the conservation of charge, baryon number, strangeness (as far as K⁰ leave it"
-        " known), and of energy and momentum by more than 1 keV and 1 MeV in any component; largest violation; how much"
-        " the projection onto energy and momentum had to do (a = 1: nothing) and how many events it could not help."
-        " Where none is seen, the error is 1 / (n + 2).",
+        " known), and of energy and momentum by more than 1 keV and 1 MeV in any component; largest violation. What a"
+        " projection onto energy and momentum has to do to these events, elastic ones left out: all rapidities are"
+        " stretched by a, median of |a − 1| (0: nothing), and the fraction that cannot be projected; before the"
+        " projection of flow matching this is what that does. Where none is seen, the error is 1 / (n + 2).",
         TEST,
     )
     if table is None:
@@ -131,7 +140,7 @@ def books_section(found: Found) -> Section | None:
         )
     ]
     text = (
-        f"Charge, baryon number and four-momentum (to 1 MeV) are kept in every event by: {', '.join(exact) or 'none'}."
+        f"Charge, baryon number and four-momentum (to 1 MeV) are kept in every event by: {'; '.join(exact) or 'none'}."
     )
     return Section("What must be conserved", text, (), table)
 
@@ -146,9 +155,13 @@ def event_sections(found: Found, test: Sample) -> list[Section]:
     sections = [data_section(test.truth)]
     if made:
         sections += [multiplicity_section(found, true, made), kinematics_section(found, test, true, made)]
-        maps = drawings.correlation_maps(true, made, found.metrics.titles, LABELS)
+        shown = {name: made[name] for name in closest(found, list(made), "correlation_difference")}
+        maps = drawings.correlation_maps(true, shown, found.metrics.titles, LABELS, found.truth)
         differ = verdict(found, "all", "correlation_difference", TEST, "Largest difference of a correlation")
-        caption = "Correlation coefficients of the observables in true events, and how those of each model differ."
+        caption = (
+            "Correlation coefficients of the observables in true events, and how those of the two best networks and of"
+            " the best baseline differ, by their largest difference. Observables that do not vary are left out."
+        )
         figure = picture("correlations", maps, caption, "Matrices of correlations, truth and differences.")
         sections.append(Section("Do observables hang together?", differ, (figure,)))
     return sections
@@ -222,7 +235,7 @@ def multiplicity_section(found: Found, true: Mapping[str, Floats], made: Mapping
     panels = [
         _distribution(name, label, true, made, whole=True) for name, label in zip(KINDS_SHOWN, labels, strict=True)
     ]
-    drawing = drawings.distributions(panels, found.metrics.titles, found.metrics.kinds)
+    drawing = drawings.distributions(panels, found.metrics.titles, found.metrics.kinds, found.truth)
     figure = picture(
         "multiplicity",
         drawing,
@@ -247,12 +260,13 @@ def kinematics_section(found: Found, test: Sample, true: Mapping[str, Floats], m
         )
         for column, label in enumerate(("transverse momentum [GeV]", "rapidity"))
     ]  # fmt: skip
-    panels.append(_distribution("leading_x_F", r"leading particle, $x_\mathrm{F}$", true, made))
+    panels.append(_distribution("leading_x_F", r"leading particle, $x_\mathrm{F} = p_z / p_\mathrm{beam}$", true, made))
     figure = picture(
         "kinematics",
-        drawings.distributions(panels, found.metrics.titles, found.metrics.kinds, logarithmic=True),
-        "Transverse momentum and rapidity of all particles but nuclei, and x_F = 2 p_z / √s of the hadron that goes"
-        " farthest forward, in the rest frame of projectile and nucleus; below, the model over the truth.",
+        drawings.distributions(panels, found.metrics.titles, found.metrics.kinds, found.truth, logarithmic=True),
+        "Transverse momentum and rapidity of all particles but nuclei, and x_F = p_z / p_beam of the particle of"
+        " largest p_z (nuclei and soft photons left out), all in the rest frame of projectile and nucleus, in which"
+        " p_beam is the projectile's momentum; below, the model over the truth.",
         "Histograms of transverse momentum, rapidity and Feynman x, truth and models, with ratios.",
     )
     text = verdict(found, "leading_x_F", "w1_over_sigma", TEST, "Leading particle, x_F (W₁/σ)")
@@ -347,7 +361,9 @@ def hadrons_section(found: Found) -> Section | None:
     for sample in found.samples.values():
         pairs = len(np.unique(np.stack([sample.truth.beam.projectile, sample.truth.beam.target]), axis=1).T)
         if pairs > 2 and sample.models:
-            drawing = drawings.multiplicity_grid(sample.truth, sample.models, found.metrics.titles, found.metrics.kinds)
+            drawing = drawings.multiplicity_grid(
+                sample.truth, sample.models, found.metrics.titles, found.metrics.kinds, found.truth
+            )
             energies = sample.truth.beam.kinetic_energy
             figure = picture(
                 "hadrons",
@@ -400,13 +416,16 @@ def _rate(value: float) -> str:
 def training_section(found: Found, run: Path) -> Section | None:
     """How the networks learned."""
     history = [row for row in read_history(run / "history.csv") if row.get("train_loss")]
-    if not history:
+    known = dict.fromkeys(column for row in history for column, value in row.items() if value)
+    scores = {column: SCORES.get(column, column) for column in known if column not in NO_SCORES}
+    if not scores:
         return None
-    drawing = plots.training_curves(history, found.metrics.titles, found.metrics.kinds)
+    drawing = drawings.training_figure(history, found.metrics.titles, found.metrics.kinds, scores)
     figure = picture(
         "training",
         drawing,
-        "Training loss, and the score on validation events that selects the weights.",
-        "Curves of training loss and validation score against the epoch.",
+        "Left: training loss; right: the score on validation events that selects the weights. A row holds the networks"
+        " of one score; hollow markers are parts of a generator.",
+        "Curves of training loss and validation score against the epoch, a row a score.",
     )
     return Section("Training", "Losses of different models have different meanings: compare shapes only.", (figure,))

@@ -54,16 +54,7 @@ def hadronic(
     from cloudchamber.simulators.hadronic import models
     from cloudchamber.simulators.hadronic.events import ELASTIC
 
-    if output.suffix not in SUFFIXES:
-        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
-    if number < 1:
-        raise BadInput(f"{number} interactions: give at least 1", status=2)
-    if random_seed is not None and random_seed < 0:
-        raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
+    _refuse(output, number, random_seed)
     chosen = models.model(model)
     beam = models.beam_of(chosen, projectile, target, energy, _vector(direction), 1)
     seed = secrets.randbits(31) if random_seed is None else random_seed
@@ -93,6 +84,20 @@ def hadronic(
         f" elastic, {particles / number:.2f} particles each; {chosen.title} ({generator.data}), seed {seed},"
         f" {seconds:.1f} s"
     )
+
+
+def _refuse(output: Path, number: int, random_seed: int | None) -> None:
+    """BadInput for a file that cannot be written, and for numbers that are none."""
+    if output.suffix not in SUFFIXES:
+        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
+    if output.exists():
+        raise BadInput(f"file {output} exists, will not overwrite")
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    if number < 1:
+        raise BadInput(f"{number} interactions: give at least 1", status=2)
+    if random_seed is not None and random_seed < 0:
+        raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
 
 
 def _vector(text: str) -> NDArray[np.float64]:

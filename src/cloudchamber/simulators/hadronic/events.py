@@ -94,10 +94,11 @@ class Events:
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Of values of the particles (particle, ...), the sum over each event (event, ...)."""
         values = np.asarray(values, dtype=np.float64)
-        total = np.zeros((len(values) + 1, *values.shape[1:]))
-        np.cumsum(values, axis=0, out=total[1:])
-        sums = total[self.offsets[1:]] - total[self.offsets[:-1]]
-        return np.asarray(sums)
+        sums = np.zeros((len(self), *values.shape[1:]))
+        filled = self.count > 0  # reduceat would give an empty event the first value of the next
+        if filled.any():
+            sums[filled] = np.add.reduceat(values[: self.offsets[-1]], self.offsets[:-1][filled], axis=0)
+        return sums
 
     def part(self, chosen: NDArray[np.bool_]) -> Events:
         """The events that ``chosen`` (event,) marks."""

@@ -25,7 +25,7 @@ from cloudchamber.simulators.hadronic.particles import ISOTOPES, TARGETS
 TRIES = 1000
 """Attempts at one interaction; about every other impact parameter misses a light nucleus."""
 UNTOUCHED = 1e-6
-"""GeV: a projectile that lost less energy met nothing."""
+"""GeV: a projectile that has less transverse momentum than this, and left nothing but nucleons, met nothing."""
 
 SYMBOLS = {charge: name for name, charge in TARGETS.items()}
 
@@ -67,8 +67,10 @@ class Library:
         self.generator.random_state = np.random.default_rng(seed).bit_generator.state
 
     def _one(self, projectile: int) -> tuple[int, Any, Any]:
-        """Channel, kinds and momenta of the next event in which something happens."""
-        before = float(self.generator.kinematics.elab)
+        """Channel, kinds and momenta of the next event in which something happens.
+
+        Energies do not tell that: the library's masses are not those that it is sent with (pions by 2 MeV).
+        """
         for event in self.generator(TRIES):
             final = event.final_state()
             kind = np.asarray(final.pid, dtype=np.int32)
@@ -76,7 +78,7 @@ class Library:
             leading = int(np.argmax(np.where(kind == projectile, momentum[:, 0], -1.0)))
             rest = np.delete(kind, leading)
             alone = kind[leading] == projectile and np.isin(rest, (2212, 2112)).all()
-            if alone and abs(momentum[leading, 0] - before) < UNTOUCHED:
+            if alone and np.hypot(*momentum[leading, 1:3]) < UNTOUCHED:
                 continue
             return ELASTIC if alone and len(rest) == 1 else INELASTIC, kind, momentum
         raise BadInput(f"no interaction in {TRIES} tries")
