@@ -82,7 +82,6 @@ class FlowGenerator:
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self.progress = progress
         self.model: InteractionFlow | None = None
-        self.stretch: NDArray[np.float64] = np.zeros(0)
 
     def fit(self, train: Events, validation: Events, directory: Path) -> None:
         """Train, or go on training.
@@ -122,7 +121,7 @@ class FlowGenerator:
 
         def sample(network: InteractionFlow, events: Encoded) -> Events:
             kind, _ = events.padded(np.arange(len(events)))
-            return self._momenta(network, asked.beam, kind, np.random.default_rng(0))[0]
+            return self._momenta(network, asked.beam, kind, np.random.default_rng(0))
 
         task = FlowMatching(model, self.options, learn, ask, asked, sample, self.seed)
         write_text(
@@ -149,16 +148,14 @@ class FlowGenerator:
         self._become(model)
 
     def sample(self, beam: Beam, rng: np.random.Generator) -> Events:
-        """One event for every entry of ``beam``; sets ``stretch`` (event,), the a of each projection."""
+        """One event for every entry of ``beam``."""
         assert self.model is not None
-        kind = self.kinds(beam, rng)
-        events, self.stretch = self._momenta(self.model, beam, kind, rng)
-        return events
+        return self._momenta(self.model, beam, self.kinds(beam, rng), rng)
 
     def sample_unprojected(self, beam: Beam, rng: np.random.Generator) -> Events:
         """As ``sample``, without the projection: energy and momentum along the beam do not add up."""
         assert self.model is not None
-        return self._momenta(self.model, beam, self.kinds(beam, rng), rng, projected=False)[0]
+        return self._momenta(self.model, beam, self.kinds(beam, rng), rng, projected=False)
 
     def sample_kinds(self, beam: Beam, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Offsets (event + 1,) and PDG codes (particle,) of one event for every entry of ``beam``."""
@@ -194,12 +191,16 @@ class FlowGenerator:
 
     def _momenta(
         self, model: InteractionFlow, beam: Beam, kind: Tensor, rng: np.random.Generator, projected: bool = True
-    ) -> tuple[Events, NDArray[np.float64]]:
-        """Events of given classes, and the stretch of each projection."""
+    ) -> Events:
+        """Events of given classes; those that the projection cannot put right are drawn again.
+
+        Raises:
+            BadInput: events without a solution after TRIES.
+        """
         condition = condition_of(beam)
         code = np.zeros(kind.shape, np.int32)
         momentum = np.zeros((*kind.shape, 4))
-        stretch = np.full(len(kind), np.nan)
+        good = np.zeros(len(kind), np.bool_)
         left = np.arange(len(kind))
         for attempt in range(TRIES):
             if attempt > 2:  # these kinds hardly fit into the energy: draw others
@@ -219,17 +220,17 @@ class FlowGenerator:
                 drawn = (condition[rows].to(self.device), part.to(self.device), coin.to(self.device))
                 with torch.inference_mode():
                     answer = model.momenta(*drawn, normal.to(self.device), projected)
-                found, p, a, solved = (tensor.cpu().numpy() for tensor in answer)
+                found, p, _, solved = (tensor.cpu().numpy() for tensor in answer)
                 code[rows, :most], momentum[rows, :most] = found, p
                 code[rows, most:] = 0
-                stretch[rows] = np.where(solved, a, np.nan)
-            left = np.flatnonzero(np.isnan(stretch))
+                good[rows] = solved
+            left = np.flatnonzero(~good)
             if not len(left):
                 break
         else:
             raise BadInput(f"{len(left)} of {len(kind)} events found no room in {TRIES} tries: give a higher energy")
         elastic = (kind > model.kinds).any(1).numpy()
-        return padded_events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC)), stretch
+        return padded_events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC))
 
     def _become(self, model: InteractionFlow) -> None:
         self.model = model.to(self.device).eval()
