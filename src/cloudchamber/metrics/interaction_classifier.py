@@ -1,9 +1,10 @@
 """Classifiers that are asked to tell a model's interactions from true ones: what they cannot see is well modelled.
 
 Both learn on one half of the events and are asked on the other; 0.5 is the best AUC that a model can reach. Boosted
-trees read high-level observables; a network over sets of particles (DeepSets, arXiv:1703.06114) reads every particle:
-what it is, px, py and rapidity in the rest frame of projectile and nucleus. Where the projectiles, targets or energies
-of the events differ, a classifier is told them, so that it judges each event at its own condition.
+trees read high-level observables, with a resolution of a hundredth of their spread; a network over sets of particles
+(DeepSets, arXiv:1703.06114) reads every particle: what it is, px, py and rapidity in the rest frame of projectile and
+nucleus. Where the projectiles, targets or energies of the events differ, a classifier is told them, so that it judges
+each event at its own condition.
 
 Twins, the true event and the model's of one and the same condition, always are in the same half. If they were parted, a
 classifier would know from the one (its very energy) that the other in the second half is of the other kind, and even
@@ -36,6 +37,10 @@ SUM_RESOLUTION = 0.01
 """GeV: to this the sums of four-momenta are rounded before a classifier sees them. Geant4 itself is off by up to some
 MeV, and an exact model would be told from it by nothing else."""
 
+RESOLUTION = 0.01
+"""Standard deviation with which classifiers see observables that are no whole numbers, in units of the truth's: what
+conservation fixes (the energy of two bodies) would else tell an exact model from Geant4 by rounding, 1e-5 of it."""
+
 BATCH = 256
 WIDTH = 64
 MOST_EPOCHS = 60
@@ -62,6 +67,17 @@ def conserved_sums(events: Events) -> dict[str, Floats]:
     momentum = np.round((events.sums(events.momentum) - events.incoming) / SUM_RESOLUTION) * SUM_RESOLUTION
     both = np.concatenate([numbers, momentum], axis=1)
     return dict(zip(("charge", "baryon_number", "strangeness", "E", "px", "py", "pz"), both.T, strict=True))
+
+
+def blurred(seen: Mapping[str, Floats], truth: Mapping[str, Floats], rng: np.random.Generator) -> dict[str, Floats]:
+    """Observables (event,) with the RESOLUTION of those of the truth."""
+
+    def one(name: str, values: Floats) -> Floats:
+        if np.array_equal(truth[name], np.round(truth[name])):
+            return values
+        return np.asarray(values + RESOLUTION * truth[name].std() * rng.standard_normal(len(values)))
+
+    return {name: one(name, values) for name, values in seen.items()}
 
 
 @dataclass(frozen=True)

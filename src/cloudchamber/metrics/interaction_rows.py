@@ -18,6 +18,7 @@ from cloudchamber.metrics.interaction_classifier import (
     Asked,
     are_twins,
     asked_trees,
+    blurred,
     classifier_auc,
     conditions,
     conserved_sums,
@@ -97,7 +98,8 @@ def interaction_rows(
     for name, events in generated.items():
         made, twins = observables(events), are_twins(truth, events)
         rows += _distance_rows(name, true, made, rng)
-        told, said = _told(truth, true), _told(events, made)
+        told = _told(truth, blurred(true, true, rng))
+        said = _told(events, blurred(made, true, rng))
         rows.append(row(name, "all", "auc", classifier_auc(told, said, rng, twins=twins)))
         sums = classifier_auc(told | conserved_sums(truth), said | conserved_sums(events), rng, twins=twins)
         rows.append(row(name, "all", "auc_with_sums", sums))
@@ -236,7 +238,9 @@ def rows_per_condition(
     rows: Rows = []
     for name, events in generated.items():
         made, there = observables(events), condition_names(events.beam, energies)
-        asked = asked_trees(_told(truth, true), _told(events, made), rng, twins=are_twins(truth, events))
+        told = _told(truth, blurred(true, true, rng))
+        said = _told(events, blurred(made, true, rng))
+        asked = asked_trees(told, said, rng, twins=are_twins(truth, events))
         asked_where = np.concatenate([where, there])[asked.rows]
         for condition in np.unique(where):
             one, other = where == condition, there == condition
