@@ -29,10 +29,12 @@ from cloudchamber.layers.constants import Constants
 from cloudchamber.simulators.hadronic.particles import MIXED_KAONS, PROJECTILES, conserved, masses
 
 CODES = tuple(PROJECTILES.values())
-FEATURES = len(CODES) + 7
+ENERGIES = 20
+"""Places on the axis ln(kinetic energy / GeV) from 0 to ln(100) at which networks see how near an energy is: models of
+hadronic interactions hand over to each other within a few GeV (Geant4's cascade to its string model from 9 to 12)."""
+LARGEST_LOG_ENERGY = 4.605
+FEATURES = len(CODES) + 7 + ENERGIES
 """Numbers by which networks know a condition."""
-SMALL = (9, 17)
-"""Charges and mass numbers below which each budget has a vector of its own; of the others, parities have."""
 ROOM = (16, 16, 6)
 """How far budgets may go below 0, or above those of projectile and nucleus."""
 
@@ -48,7 +50,10 @@ def features(condition: Tensor, strangeness: Tensor) -> Tensor:
         charge / baryons, (baryons < 2).to(kinetic), strangeness.to(kinetic),
     ]  # fmt: skip
     known = functional.one_hot(code, len(CODES)).to(kinetic)
-    return torch.cat([known, torch.stack(numbers, dim=1)], dim=1).float()
+    step = LARGEST_LOG_ENERGY / (ENERGIES - 1)
+    places = torch.arange(ENERGIES, device=kinetic.device) * step
+    near = torch.exp(-0.5 * ((kinetic.log()[:, None] - places) / step) ** 2)
+    return torch.cat([known, near, torch.stack(numbers, dim=1)], dim=1).float()
 
 
 def projectile_masses(like: Tensor) -> Tensor:
@@ -115,14 +120,6 @@ def _moved(table: NDArray[np.bool_], by: NDArray[np.int64]) -> NDArray[np.bool_]
     return moved
 
 
-def _single(left: Tensor) -> Tensor:
-    """Which of the single vectors a budget (..., 3) has: light nuclei differ one by one, others by odd and even."""
-    charge, baryons = left[..., 0], left[..., 1]
-    light = (charge >= 0) & (charge < SMALL[0]) & (baryons >= 0) & (baryons < SMALL[1])
-    odd = SMALL[0] * SMALL[1] + 2 * (charge % 2) + (baryons - charge) % 2
-    return torch.where(light, charge * SMALL[1] + baryons, odd)
-
-
 class KindCounts(nn.Module):
     """The networks of the module's docstring.
 
@@ -152,7 +149,6 @@ class KindCounts(nn.Module):
         self.channel = nn.Sequential(nn.Linear(FEATURES, width), nn.SiLU(), nn.Linear(width, 3))
         self.read = nn.Linear(FEATURES + kinds + 3, width)
         self.place = nn.Parameter(torch.randn(kinds, width) * 0.3)
-        self.nucleus = nn.Embedding(SMALL[0] * SMALL[1] + 4, width)
         self.hidden = nn.Linear(width, width)
         self.out = nn.Parameter(torch.randn(kinds, width, largest) * width**-0.5 * 0.3)
         self.bias = nn.Parameter(torch.zeros(kinds, largest))
@@ -170,7 +166,7 @@ class KindCounts(nn.Module):
         left = budget[:, None] - used.cumsum(1) + used  # before the kind
         earlier = torch.tril(torch.ones(kinds, kinds, device=counts.device), -1) * counts[:, None].float()
         read = torch.cat([known[:, None].expand(-1, kinds, -1), earlier.log1p(), left.float().asinh()], dim=2)
-        hidden = functional.silu(self.read(read) + self.place + self.nucleus(_single(left)))
+        hidden = functional.silu(self.read(read) + self.place)
         hidden = hidden + functional.silu(self.hidden(hidden))
         found = torch.einsum("ekw,kwc->ekc", hidden, self.out) + self.bias
         numbers = torch.arange(kinds, device=counts.device)
@@ -245,8 +241,7 @@ class KindCounts(nn.Module):
         read = features(condition, strangeness) @ of_known.T + self.read.bias
         columns: list[Tensor] = []
         for number in range(self.kinds):
-            of_nucleus = self.nucleus(_single(left)) + self.place[number]
-            hidden = functional.silu(read + left.float().asinh() @ of_left.T + of_nucleus)
+            hidden = functional.silu(read + left.float().asinh() @ of_left.T + self.place[number])
             hidden = hidden + functional.silu(self.hidden(hidden))
             logits = hidden @ self.out[number] + self.bias[number]
             cumulative = torch.where(self._may(number, left, heavy), logits, -torch.inf).softmax(1).cumsum(1)

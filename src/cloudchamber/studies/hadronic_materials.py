@@ -50,8 +50,8 @@ QUICK = WORLD.changed(
      "count_epochs": 3, "epochs": 3}
 )  # fmt: skip
 STANDARD = WORLD.changed(
-    {"events": 200_000, "probe_events": 78_400, "width": 64, "pooled": 64, "layers": 4, "count_width": 96, "steps": 2,
-     "count_epochs": 8, "epochs": 20}
+    {"events": 200_000, "probe_events": 39_200, "width": 64, "pooled": 64, "layers": 4, "count_width": 96, "steps": 2,
+     "count_epochs": 8, "epochs": 16}
 )  # fmt: skip
 PAPER = WORLD.changed(
     {"events": 2_000_000, "probe_events": 196_000, "width": 256, "pooled": 128, "layers": 6, "count_width": 256,
