@@ -48,7 +48,8 @@ PARTICLES = 8_000_000
 """Particles that the network reads in training at most, about a minute on one core: it has fewer epochs for heavy
 nuclei."""
 PATIENCE = 8
-"""Epochs without a better loss on the held-out fifth of the training half, after which training ends."""
+"""Epochs without a better loss on the held-out fifth of the training half, after which training ends; not in its first
+half, when small differences are often not yet seen at all."""
 
 
 def conditions(events: Events) -> dict[str, Floats]:
@@ -275,7 +276,7 @@ def _trained_scores(sets: _Sets, learn: NDArray[Any], ask: NDArray[Any], seed: i
     loss = nn.BCEWithLogitsLoss()
     best, waited = float("inf"), 0
     weights = {name: value.clone() for name, value in network.state_dict().items()}
-    for _ in range(epochs):
+    for epoch in range(epochs):
         network.train()
         for rows in torch.split(kept[torch.randperm(len(kept), generator=generator)], BATCH):
             turn = 2 * torch.pi * torch.rand(len(rows), generator=generator)
@@ -288,7 +289,7 @@ def _trained_scores(sets: _Sets, learn: NDArray[Any], ask: NDArray[Any], seed: i
         if score < best:
             best, waited = score, 0
             weights = {name: value.clone() for name, value in network.state_dict().items()}
-        if waited >= PATIENCE:
+        if waited >= PATIENCE and epoch >= epochs // 2:
             break
     network.load_state_dict(weights)
     return _logits(network, sets, torch.from_numpy(ask), typical).numpy().astype(np.float64)
