@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture(autouse=True)
+def own_log_level() -> Iterator[None]:
+    """The command line sets the level of the package's log: not for the tests that follow."""
+    log = logging.getLogger("cloudchamber")
+    before = log.level
+    yield
+    log.setLevel(before)
 
 
 @pytest.fixture(scope="session")
