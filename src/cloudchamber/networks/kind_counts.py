@@ -145,6 +145,7 @@ class KindCounts(nn.Module):
         }  # fmt: skip
         self.books = Constants({name: torch.from_numpy(np.array(values)) for name, values in books.items()})
         self.kinds, self.on_nucleus = kinds, on_nucleus
+        self.largest = [int(one) for one in most]
         # elastic; strangeness +1; back
         self.channel = nn.Sequential(nn.Linear(FEATURES, width), nn.SiLU(), nn.Linear(width, 3))
         self.read = nn.Linear(FEATURES + kinds + 3, width)
@@ -181,10 +182,11 @@ class KindCounts(nn.Module):
         return found
 
     def _may(self, number: int | Tensor, left: Tensor, heavy: Tensor) -> Tensor:
-        """Which counts of the kinds leave a budget that can be used up: (event, count), or with several (event, kind,
-        count), as ``left`` has kinds."""
+        """Which counts of one kind, up to its largest, leave a budget that can be used up (event, count); or of several
+        kinds (event, kind, count), with ``left`` of each."""
         books = self.books
-        count = torch.arange(self.bias.shape[1], device=left.device)
+        top = self.bias.shape[1] if isinstance(number, Tensor) else self.largest[number] + 1
+        count = torch.arange(top, device=left.device)
         place = ((left - books["corner"]) * books["steps"]).sum(-1) + books["table"][number]
         if self.on_nucleus:
             place = place + heavy * books["whole"]
@@ -243,11 +245,13 @@ class KindCounts(nn.Module):
         for number in range(self.kinds):
             hidden = functional.silu(read + left.float().asinh() @ of_left.T + self.place[number])
             hidden = hidden + functional.silu(self.hidden(hidden))
-            logits = hidden @ self.out[number] + self.bias[number]
-            cumulative = torch.where(self._may(number, left, heavy), logits, -torch.inf).softmax(1).cumsum(1)
+            some = self.largest[number] + 1  # of most kinds there are few
+            logits = hidden @ self.out[number, :, :some] + self.bias[number, :some]
+            may = self._may(number, left, heavy)
+            cumulative = torch.where(may, logits, -torch.inf).softmax(1).cumsum(1)
             # scaled by the sum: the last possible count is drawn even if that sum is below 1 by rounding
             drawn = (uniform[:, 2 + number, None] * cumulative[:, -1:] >= cumulative).sum(1)
-            drawn = torch.minimum(drawn, self.books["most"][number])
+            drawn = drawn.clamp(max=self.largest[number])
             columns.append(drawn)
             left = left - drawn[:, None] * self.books["numbers"][number]
             read = read + drawn.float().log1p()[:, None] * of_counts[:, number]
