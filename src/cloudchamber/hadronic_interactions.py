@@ -49,7 +49,7 @@ SAME = 1e-6
 """Relative difference of energies, and difference of unit vectors, that is none: a file may have rounded them."""
 FEWEST = 100
 """Events of a run."""
-LEAST = 100
+LEAST = 50
 """Events that a place of the grid needs to have rows of its own."""
 WANTED = ("projectile", "target", "energy", "direction")
 """Settings of ``cloudchamber generate``."""

@@ -33,7 +33,7 @@ TINY = InteractionConfig(
     gan_epochs=1, gan_width=16,
 )  # fmt: skip
 QUICK = InteractionConfig(
-    events=24_000, width=64, pooled=32, layers=4, count_width=64, count_epochs=8, epochs=10, gan_epochs=8
+    events=24_000, width=64, pooled=32, layers=4, count_width=64, count_epochs=8, epochs=30, gan_epochs=12
 )
 STANDARD = InteractionConfig(events=120_000)
 PAPER = InteractionConfig(

@@ -46,8 +46,8 @@ TINY = WORLD.changed(
      "count_epochs": 1, "epochs": 1, "batch_size": 64}
 )  # fmt: skip
 QUICK = WORLD.changed(
-    {"events": 24_000, "probe_events": 19_600, "width": 48, "pooled": 32, "layers": 3, "count_width": 48, "steps": 4,
-     "count_epochs": 3, "epochs": 3}
+    {"events": 24_000, "probe_events": 9800, "width": 48, "pooled": 32, "layers": 3, "count_width": 48, "steps": 2,
+     "count_epochs": 8, "epochs": 8}
 )  # fmt: skip
 STANDARD = WORLD.changed(
     {"events": 200_000, "probe_events": 39_200, "width": 64, "pooled": 64, "layers": 4, "count_width": 96, "steps": 2,
