@@ -57,7 +57,10 @@ def events_of(directory: Path, projectile: str, target: str, energy: float, n: i
 
 
 def shoot(events: list[Any] | None, projectile: str, target: str, energy: float, n: int, seed: int) -> dict[str, Any]:
-    """n events of the beam on the block; with ``events`` those are what leaves the first inelastic interaction."""
+    """n events of the beam on the block; with ``events`` those are what leaves the first inelastic interaction.
+
+    One function, as Geant4's classes can only be derived from once Geant4 is imported, in a process of its own.
+    """
     import geant4_pybind as g4
 
     from cloudchamber.simulators.hadronic.geant4_process import NAMES, Boxes, Physics

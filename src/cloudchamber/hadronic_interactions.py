@@ -8,7 +8,7 @@ taken from a grid in turn (for probes). Where a user's events are the truth, the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from cloudchamber.data.interactions import EVENT_SCHEMA, read_events
+from cloudchamber.data.interactions import EVENT_SCHEMA, LENGTHS, event_writer, read_events
 from cloudchamber.schema import Array, Arrays, BadInput, Config, did_you_mean
-from cloudchamber.simulators.hadronic.events import Beam, Events
+from cloudchamber.simulators.hadronic.events import Beam, Events, joined
 from cloudchamber.simulators.hadronic.models import MODELS, model
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS, projectile_code, target_charge
-from cloudchamber.study import Generator, Row
+from cloudchamber.study import Generator, GeneratorStudy, Probe, Row
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
@@ -350,6 +350,51 @@ def rows(
         return interaction_rows(sample, truth, made, rng, particles=False) + each
     found = interaction_rows(sample, truth, made, rng, particles=sample == "test")
     return found if train is None else found + memory_rows(sample, made, train, truth, rng)
+
+
+# --- the studies ------------------------------------------------------------------------------------------------------
+
+
+def study_of(
+    *,
+    name: str,
+    title: str,
+    question: str,
+    presets: Mapping[str, InteractionConfig],
+    records_per_chunk: int,
+    probes: Mapping[str, Probe],
+    sections: Callable[[InteractionConfig, Path], list[Section]],
+    citation: str,
+) -> GeneratorStudy:
+    """A study of hadronic interactions: what is particular to it, with what they share; arguments as its fields."""
+    return GeneratorStudy(
+        name=name,
+        title=title,
+        question=question,
+        reference="arXiv:2310.07553, arXiv:2210.02747, arXiv:2301.08128",
+        presets=presets,
+        schema=SCHEMA,
+        lengths=lambda _: dict(LENGTHS),
+        records=lambda config: config.events,
+        records_per_chunk=records_per_chunk,
+        simulate=simulate,
+        learning_settings=LEARNING_SETTINGS,
+        events=events_of,
+        joined=joined,
+        condition=condition,
+        outside=outside,
+        fitting=fitting,
+        wanted=wanted,
+        generators=generators,
+        rows=rows,
+        read=read,
+        writer=event_writer,
+        headline=("flow", "all", "auc"),
+        probes=probes,
+        sections=sections,
+        citation=citation,
+        extras=("geant4",),
+    )
 
 
 def sections(run: Path, titles: Mapping[str, str], config: InteractionConfig) -> list[Section]:

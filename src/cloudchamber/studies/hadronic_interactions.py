@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudchamber import hadronic_interactions as interactions
-from cloudchamber.data.interactions import event_writer
 from cloudchamber.hadronic_interactions import InteractionConfig
-from cloudchamber.simulators.hadronic.events import joined
-from cloudchamber.study import GeneratorStudy
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
@@ -41,33 +38,16 @@ PAPER = InteractionConfig(
     gan_width=512,
 )  # fmt: skip
 
-study = GeneratorStudy(
+study = interactions.study_of(
     name="hadronic-interactions",
     title="A pion of 25 GeV on hydrogen: complete final states",
     question="Can a network make whole interactions that nobody tells from Geant4's, and conserve what nature does?",
-    reference="arXiv:2310.07553, arXiv:2210.02747, arXiv:2301.08128",
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
-    schema=interactions.SCHEMA,
-    lengths=lambda config: {"xyz": 3, "four": 4},
-    records=lambda config: config.events,
     records_per_chunk=5000,
-    simulate=interactions.simulate,
-    learning_settings=interactions.LEARNING_SETTINGS,
-    events=interactions.events_of,
-    joined=joined,
-    condition=interactions.condition,
-    outside=interactions.outside,
-    fitting=interactions.fitting,
-    wanted=interactions.wanted,
-    generators=interactions.generators,
-    rows=interactions.rows,
-    read=interactions.read,
-    writer=event_writer,
-    headline=("flow", "all", "auc"),
+    probes={},
     sections=sections,
     citation=(
         "X. Ju, Let Machine remember the past and simulate physics (2022); T. M. Pham, X. Ju, Simulation of Hadronic "
         "Interactions with Deep Generative Models (2023), arXiv:2310.07553"
     ),
-    extras=("geant4",),
 )

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudchamber import hadronic_interactions as interactions
-from cloudchamber.data.interactions import event_writer
 from cloudchamber.hadronic_interactions import GRID, GRID_ENERGIES, InteractionConfig
-from cloudchamber.simulators.hadronic.events import joined
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS
-from cloudchamber.study import GeneratorStudy, Probe
+from cloudchamber.study import Probe
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
@@ -58,31 +56,13 @@ PAPER = WORLD.changed(
      "count_epochs": 20, "epochs": 40, "batch_size": 1024}
 )  # fmt: skip
 
-study = GeneratorStudy(
+study = interactions.study_of(
     name="hadronic-materials",
     title="All hadrons on all materials in one model",
     question="Can one network stand for Geant4's hadronic interactions, for every hadron, energy and material?",
-    reference="arXiv:2310.07553, arXiv:2210.02747, arXiv:2301.08128",
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
-    schema=interactions.SCHEMA,
-    lengths=lambda config: {"xyz": 3, "four": 4},
-    records=lambda config: config.events,
     records_per_chunk=2000,
-    simulate=interactions.simulate,
-    learning_settings=interactions.LEARNING_SETTINGS,
-    events=interactions.events_of,
-    joined=joined,
-    condition=interactions.condition,
-    outside=interactions.outside,
-    fitting=interactions.fitting,
-    wanted=interactions.wanted,
-    generators=interactions.generators,
-    rows=interactions.rows,
-    read=interactions.read,
-    writer=event_writer,
-    headline=("flow", "all", "auc"),
     probes={GRID: Probe("every projectile, target and energy", grid, lambda config: config.probe_events)},
     sections=sections,
     citation="X. Ju, Let Machine remember the past and simulate physics (2022)",
-    extras=("geant4",),
 )
