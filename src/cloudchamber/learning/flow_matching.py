@@ -3,7 +3,7 @@
 Flow matching (Lipman et al., arXiv:2210.02747): between noise u_0 and coordinates u_1 of an event the straight line
 u_t = (1 - t) u_0 + t u_1 has the velocity u_1 - u_0, and the network's squared distance from it at random t is the
 loss. As particles of one kind are interchangeable and so are their noise vectors, both are sorted along u_z within each
-kind first: shorter lines, straighter flows, fewer steps (optimal transport in that coordinate; compare
+kind first, for shorter lines and straighter flows (optimal transport in that coordinate; compare
 arXiv:2302.00482). Every pass turns each event by a random angle about the beam, and mirrors half of them.
 
 The loss is flat long before the events are good, so weights are selected by the mean Wasserstein distance over sigma of
