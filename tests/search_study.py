@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.schema import Array, Arrays, Config
-from cloudchamber.study import Predictor, Row, SearchSpace, Study
+from cloudchamber.study import Predictor, PredictorStudy, Row, SearchSpace
 
 
 class LineConfig(Config):
@@ -87,7 +87,7 @@ def rows(truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng:
     ]  # fmt: skip
 
 
-study = Study(
+study = PredictorStudy(
     name="line",
     title="Line",
     question="How steep is a line?",

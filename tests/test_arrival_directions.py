@@ -13,7 +13,7 @@ from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.skies import SKY_SCHEMA, cosmic_rays_of
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.cosmicrays.skies import draw_skies
-from cloudchamber.study import Study, load_study
+from cloudchamber.study import PredictorStudy, load_study
 
 CONFIG = arrivals.SkyConfig(cosmic_rays=50)
 STUDIES = ("cosmic-ray-sources", "cosmic-ray-universe")
@@ -170,7 +170,7 @@ def test_augmented_inputs_are_redrawn_and_plain_ones_are_not() -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_world_simulates(name: str) -> None:
     """Also the probes' seeds: no sky of one world is in another."""
-    study: Study = load_study(name)
+    study: PredictorStudy = load_study(name)
     tiny = study.preset("tiny")
     if name == "cosmic-ray-universe":
         tiny = tiny.changed({"cosmic_rays": 1000})  # among fewer, the densest universe has no two from one source

@@ -25,7 +25,7 @@ import cloudchamber
 from cloudchamber import farm
 from cloudchamber.data.store import Dataset, read_shard, write_file
 from cloudchamber.schema import BadInput, fingerprint
-from cloudchamber.study import Study, load_study
+from cloudchamber.study import PredictorStudy, load_study
 
 TOY = str(Path(__file__).with_name("toy_study.py"))
 PHOTONS = str(Path(__file__).with_name("generator_study.py"))
@@ -34,7 +34,7 @@ N, CHUNKS = 60, 8
 
 
 @pytest.fixture
-def toy() -> Study:
+def toy() -> PredictorStudy:
     return load_study(TOY)
 
 
@@ -58,7 +58,7 @@ def entries(journal: Path, word: str) -> list[tuple[int, int]]:
     return [(int(process), int(first)) for process, what, first in lines if what == word]
 
 
-def simulated(toy: Study, n: int = N, seed: int = 1, **changes: Any) -> Dataset:
+def simulated(toy: PredictorStudy, n: int = N, seed: int = 1, **changes: Any) -> Dataset:
     options: dict[str, Any] = {"workers": 1, "study_source": TOY} | changes
     return farm.simulate(toy, toy.preset("tiny"), n, seed, **options)
 
@@ -68,7 +68,7 @@ def content(dataset: Dataset) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def expected(toy: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+def expected(toy: PredictorStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What a single undisturbed process makes, in a cache of its own."""
     with monkeypatch.context() as patch:
         patch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "undisturbed"))
@@ -116,7 +116,7 @@ SIMULATE = f"""
 # --- the data set -----------------------------------------------------------------------------------------------------
 
 
-def test_records_are_the_studys_own(toy: Study) -> None:
+def test_records_are_the_studys_own(toy: PredictorStudy) -> None:
     dataset = simulated(toy, seed=7)
     assert (len(dataset), len(dataset.files)) == (N, CHUNKS)
     children = np.random.SeedSequence(7).spawn(CHUNKS)
@@ -150,7 +150,7 @@ def test_records_may_own_rows() -> None:
     assert content(farm.simulate(study, config, 40, 3, workers=2, study_source=PHOTONS)) == before
 
 
-def test_keys_of_data_without_owned_rows_are_those_of_before(toy: Study) -> None:
+def test_keys_of_data_without_owned_rows_are_those_of_before(toy: PredictorStudy) -> None:
     """Data that were cached before ``Array.of`` was there are found again."""
     origin = farm.Origin(TOY, toy.preset("tiny").model_dump_json(), 1, farm.code_hash(toy))
     fields = ("axes", "unit", "doc", "dtype", "low", "high")
@@ -158,7 +158,7 @@ def test_keys_of_data_without_owned_rows_are_those_of_before(toy: Study) -> None
     assert farm._key(toy, origin) == fingerprint([origin.config, 1, origin.code, 1, columns, 8])
 
 
-def test_seed_and_configuration_select_the_data(toy: Study) -> None:
+def test_seed_and_configuration_select_the_data(toy: PredictorStudy) -> None:
     one = simulated(toy)
     assert simulated(toy).hash() == one.hash()
     assert simulated(toy, seed=2).hash() != one.hash()
@@ -167,7 +167,7 @@ def test_seed_and_configuration_select_the_data(toy: Study) -> None:
     assert len({one.files[0].parent, other.files[0].parent, simulated(toy, seed=2).files[0].parent}) == 3
 
 
-def test_a_larger_data_set_goes_on_from_a_smaller_one(toy: Study, journal: Path) -> None:
+def test_a_larger_data_set_goes_on_from_a_smaller_one(toy: PredictorStudy, journal: Path) -> None:
     small = simulated(toy, n=20)
     assert [file.name for file in small.files] == ["shard-00000.h5", "shard-00001.h5", "tail-00002-4.h5"]
     large = simulated(toy, n=N)
@@ -177,7 +177,7 @@ def test_a_larger_data_set_goes_on_from_a_smaller_one(toy: Study, journal: Path)
     assert len(entries(journal, "starts")) == 9
 
 
-def test_progress(toy: Study) -> None:
+def test_progress(toy: PredictorStudy) -> None:
     calls: list[tuple[int, int]] = []
     simulated(toy, n=20, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(0, 20), (8, 20), (16, 20), (20, 20)]
@@ -185,7 +185,7 @@ def test_progress(toy: Study) -> None:
     assert calls[4:] == [(0, 20), (8, 20), (16, 20), (20, 20)]
 
 
-def test_changed_source_is_simulated_again(toy: Study, tmp_path: Path) -> None:
+def test_changed_source_is_simulated_again(toy: PredictorStudy, tmp_path: Path) -> None:
     copy = tmp_path / "toy_study.py"
     shutil.copy(TOY, copy)
     before = simulated(load_study(str(copy)), n=8, study_source=str(copy))
@@ -217,14 +217,14 @@ def test_code_hash_is_the_same_in_every_process_and_follows_values(tmp_path: Pat
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout not in hashes
 
 
-def test_one_file_with_the_same_bytes(toy: Study, tmp_path: Path) -> None:
+def test_one_file_with_the_same_bytes(toy: PredictorStudy, tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
         write_file(simulated(toy), tmp_path / name)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     assert Dataset([tmp_path / "a.h5"]).hash() == simulated(toy).hash()
 
 
-def test_arrays_that_do_not_fit_the_schema(toy: Study) -> None:
+def test_arrays_that_do_not_fit_the_schema(toy: PredictorStudy) -> None:
     config = toy.preset("tiny").changed({"spoiled": "width"})
     with pytest.raises(BadInput, match=r"study 'toy', records from 0: simulated column 'width': .* 0\.000% finite"):
         farm.simulate(toy, config, 20, 1, workers=1, study_source=TOY)
@@ -243,7 +243,7 @@ def test_arrays_that_do_not_fit_the_schema(toy: Study) -> None:
         ({"workers": None, "scheduler": "127.0.0.1:8786"}, "such as tcp://"),
     ],
 )
-def test_wrong_usage(toy: Study, change: dict[str, Any], message: str) -> None:
+def test_wrong_usage(toy: PredictorStudy, change: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message) as caught:
         simulated(toy, **change)
     assert caught.value.status == 2
@@ -274,7 +274,7 @@ def exchange(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, empty, alter, exchange])
 def test_a_damaged_shard_is_reported_and_simulated_again(
-    toy: Study,
+    toy: PredictorStudy,
     journal: Path,
     expected: dict[str, bytes],
     damage: Callable[[Path], None],
@@ -292,7 +292,7 @@ def test_a_damaged_shard_is_reported_and_simulated_again(
 
 
 @pytest.mark.parametrize("place", ["a file/cache", "/proc/cache"])
-def test_unwritable_cache(toy: Study, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_cache(toy: PredictorStudy, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a file").touch()
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / place))
     with pytest.raises(BadInput, match=r"cannot write the cache .*: set CLOUDCHAMBER_CACHE to a directory"):
@@ -308,7 +308,7 @@ def test_cache_directory(own_cache: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_full_disk_keeps_finished_shards(
-    toy: Study, own_cache: Path, journal: Path, expected: dict[str, bytes]
+    toy: PredictorStudy, own_cache: Path, journal: Path, expected: dict[str, bytes]
 ) -> None:
     code = f"""
         import resource
@@ -337,7 +337,7 @@ def test_full_disk_keeps_finished_shards(
 
 
 def test_two_processes_at_once_share_the_work(
-    toy: Study, journal: Path, gate: Path, expected: dict[str, bytes], caplog: pytest.LogCaptureFixture
+    toy: PredictorStudy, journal: Path, gate: Path, expected: dict[str, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     with start(SIMULATE, "1", TOY_GATE=str(gate)) as other:
         until(lambda: len(entries(journal, "starts")) == 4)
@@ -357,7 +357,7 @@ def test_two_processes_at_once_share_the_work(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_and_resumed(
-    toy: Study, own_cache: Path, journal: Path, gate: Path, expected: dict[str, bytes], workers: int
+    toy: PredictorStudy, own_cache: Path, journal: Path, gate: Path, expected: dict[str, bytes], workers: int
 ) -> None:
     with start(SIMULATE, str(workers), TOY_GATE=str(gate)) as process:
         until(lambda: len(list(own_cache.rglob("shard-*.h5"))) == 3)
@@ -388,11 +388,11 @@ def test_local_cluster_gives_the_same_bytes(journal: Path, own_cache: Path, expe
     )
 
 
-def test_local_cluster_within_this_process(toy: Study, expected: dict[str, bytes]) -> None:
+def test_local_cluster_within_this_process(toy: PredictorStudy, expected: dict[str, bytes]) -> None:
     assert content(simulated(toy, workers=2)) == expected
 
 
-def test_bad_arrays_on_a_worker_are_one_line(toy: Study) -> None:
+def test_bad_arrays_on_a_worker_are_one_line(toy: PredictorStudy) -> None:
     config = toy.preset("tiny").changed({"spoiled": "width"})
     with pytest.raises(BadInput, match="simulated column 'width'"):
         farm.simulate(toy, config, 20, 1, workers=2, study_source=TOY)
@@ -429,7 +429,7 @@ def worker(directory: Path, address: str, **more: str) -> contextlib.AbstractCon
 
 
 def test_real_scheduler_whose_worker_is_killed(
-    toy: Study, tmp_path: Path, journal: Path, gate: Path, expected: dict[str, bytes]
+    toy: PredictorStudy, tmp_path: Path, journal: Path, gate: Path, expected: dict[str, bytes]
 ) -> None:
     from distributed import Client
 
@@ -467,7 +467,7 @@ def test_real_scheduler_whose_worker_is_killed(
 
 
 def test_scheduler_that_goes_away(
-    toy: Study, tmp_path: Path, own_cache: Path, journal: Path, gate: Path, expected: dict[str, bytes]
+    toy: PredictorStudy, tmp_path: Path, own_cache: Path, journal: Path, gate: Path, expected: dict[str, bytes]
 ) -> None:
     with (
         scheduler(tmp_path) as (address, process),
@@ -484,7 +484,7 @@ def test_scheduler_that_goes_away(
     assert [first for _, first in entries(journal, "starts")] == [24, 32, 40, 48, 56]
 
 
-def test_workers_that_die_again_and_again(toy: Study, tmp_path: Path) -> None:
+def test_workers_that_die_again_and_again(toy: PredictorStudy, tmp_path: Path) -> None:
     deadly = tmp_path / "deadly_study.py"
     deadly.write_text(Path(TOY).read_text().replace('journal("starts", first)', "first == 16 and os._exit(1)"))
     study = load_study(str(deadly))
@@ -493,7 +493,7 @@ def test_workers_that_die_again_and_again(toy: Study, tmp_path: Path) -> None:
         farm.simulate(study, study.preset("tiny"), N, 1, workers=2, study_source=str(deadly))
 
 
-def test_worker_with_another_version(toy: Study, tmp_path: Path) -> None:
+def test_worker_with_another_version(toy: PredictorStudy, tmp_path: Path) -> None:
     shutil.copytree(Path(SOURCE) / "cloudchamber", tmp_path / "other" / "cloudchamber")
     init = tmp_path / "other" / "cloudchamber" / "__init__.py"
     init.write_text(init.read_text().replace(cloudchamber.__version__, "0.0.7"))
@@ -506,7 +506,7 @@ def test_worker_with_another_version(toy: Study, tmp_path: Path) -> None:
         simulated(toy, workers=None, scheduler=address)
 
 
-def test_study_file_that_the_worker_does_not_have(toy: Study, tmp_path: Path) -> None:
+def test_study_file_that_the_worker_does_not_have(toy: PredictorStudy, tmp_path: Path) -> None:
     origin = farm.Origin(str(tmp_path / "mine.py"), "{}", 1, "0")
     with pytest.raises(BadInput, match=r"has no file .*mine\.py: put the study where every worker finds it"):
         farm.chunk_on_worker(origin, farm.Chunk(0, 0, 8), "0.1.0")
@@ -523,7 +523,7 @@ def http_server() -> Iterator[int]:
         thread.join()
 
 
-def test_unreachable_scheduler(toy: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_scheduler(toy: PredictorStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     assert farm.CONNECT_SECONDS <= 10
     monkeypatch.setattr(farm, "CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -550,7 +550,7 @@ def test_unreachable_scheduler_is_one_line() -> None:
     assert out.count("\n") == 1
 
 
-def test_interrupt_leaves_what_is_finished(toy: Study, own_cache: Path, journal: Path, gate: Path) -> None:
+def test_interrupt_leaves_what_is_finished(toy: PredictorStudy, own_cache: Path, journal: Path, gate: Path) -> None:
     """Ctrl-C reaches every process of the terminal's group."""
     code = SIMULATE + "    except KeyboardInterrupt:\n        print('interrupted')\n"
     with start(code, "2", TOY_GATE=str(gate)) as process:

@@ -18,19 +18,19 @@ import pytest
 from cloudchamber.data.samples import Samples
 from cloudchamber.schema import BadInput
 from cloudchamber.search import OpenSearch, new_search, open_search, search
-from cloudchamber.study import Study, load_study
+from cloudchamber.study import PredictorStudy, load_study
 
 SOURCE = str(Path(__file__).parent / "search_study.py")
 COMMAND = [sys.executable, "-m", "cloudchamber.cli", "search"]
 
 
-def begin(home: Path, study: Study | None = None, **other: Any) -> OpenSearch:
+def begin(home: Path, study: PredictorStudy | None = None, **other: Any) -> OpenSearch:
     given: dict[str, Any] = {"trials": 8, "sampler": "random", "winner_seeds": 0, **other}
     settings = given.pop("settings", {})
     return new_search(study or load_study(SOURCE), SOURCE, "tiny", settings, given.pop("seed", 1), home, **given)
 
 
-def with_space(**changes: Any) -> Study:
+def with_space(**changes: Any) -> PredictorStudy:
     study = load_study(SOURCE)
     assert study.search is not None
     return dataclasses.replace(study, search=dataclasses.replace(study.search, **changes))

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.schema import Array, Arrays, Config
-from cloudchamber.study import Predictor, Row, Study
+from cloudchamber.study import Predictor, PredictorStudy, Row
 
 
 class ToyConfig(Config):
@@ -95,7 +95,7 @@ def rows(truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng:
     return found
 
 
-study = Study(
+study = PredictorStudy(
     name="toy",
     title="Toy",
     question="How wide is a Gaussian?",

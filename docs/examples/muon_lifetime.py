@@ -16,7 +16,7 @@ from pydantic import Field
 
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.schema import Array, Arrays, Config
-from cloudchamber.study import Predictor, Row, Study
+from cloudchamber.study import Predictor, PredictorStudy, Row
 
 GATE, BACKGROUND, BINS = 10.0, 0.1, 20
 
@@ -102,7 +102,7 @@ def rows(truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng:
     return found
 
 
-study = Study(
+study = PredictorStudy(
     name="muon-lifetime",
     title="The lifetime of the muon",
     question="How well does a histogram of decay times tell the lifetime?",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cloudchamber.run import OpenRun, Progress, Resources
     from cloudchamber.schema import Config
-    from cloudchamber.study import Experiment, Generator, Predictor, Row
+    from cloudchamber.study import Generator, Predictor, Row, Study
 
 PIPE_WIDTH = 120
 
@@ -81,7 +81,7 @@ def settings_of(pairs: list[str] | None) -> dict[str, str]:
     return settings
 
 
-def configured(source: str, preset: str, pairs: list[str] | None) -> tuple[Experiment, Config]:
+def configured(source: str, preset: str, pairs: list[str] | None) -> tuple[Study, Config]:
     """The study and its configuration: preset and ``--set``."""
     from cloudchamber.study import load_study
 
@@ -162,7 +162,7 @@ def results_file(study: str) -> Path:
     return installed if installed.exists() else Path(__file__).parents[2] / "results" / f"{study}.json"
 
 
-def headline(study: Experiment) -> str:
+def headline(study: Study) -> str:
     """The study's headline number from results/, or that there is none."""
     import json
 
@@ -179,7 +179,7 @@ def headline(study: Experiment) -> str:
 @app.command()
 def describe(study: StudyName) -> None:
     """The card of a study: physics, data, predictors or generators, where each part lives, citation."""
-    from cloudchamber.study import GeneratorStudy, Study, load_study, study_names
+    from cloudchamber.study import GeneratorStudy, PredictorStudy, load_study, study_names
 
     found = load_study(study)
     out = console()
@@ -192,7 +192,7 @@ def describe(study: StudyName) -> None:
         out.print(f"  {name} ({array.axes}) [{array.unit or '1'}]: {array.doc}", markup=False)
     learners: Mapping[str, Predictor | Generator] = {}
     heading = "Predictors"
-    if isinstance(found, Study):
+    if isinstance(found, PredictorStudy):
         out.print(f"Inputs ({found.input.axes}): {found.input.doc}", markup=False)
         out.print(f"Targets: {', '.join(found.target_names)}")
         learners = found.predictors(found.preset(preset), 0, "cpu")
@@ -202,7 +202,7 @@ def describe(study: StudyName) -> None:
     for name, learner in learners.items():
         out.print(f"  {name} ({learner.kind}): {learner.title}  <- {type(learner).__module__}", markup=False)
     out.print("\n[bold]Probes[/bold] " + ("; ".join(f"{k}: {p.title}" for k, p in found.probes.items()) or "none"))
-    if isinstance(found, Study):
+    if isinstance(found, PredictorStudy):
         out.print("[bold]Explanations[/bold] " + (", ".join(found.explanations) or "none"))
     if found.extras:
         needed = (f"{extra} ({'installed' if installed(extra) else 'missing'})" for extra in found.extras)
@@ -297,7 +297,7 @@ def search(
     from cloudchamber import search as searches
     from cloudchamber.report.search import ranking, winner_line
     from cloudchamber.run import choose_device
-    from cloudchamber.study import Study, load_study, of_kind, study_names
+    from cloudchamber.study import PredictorStudy, load_study, of_kind, study_names
 
     check_device(device)
     if resume is not None:
@@ -309,7 +309,7 @@ def search(
         if study is None:
             raise BadInput(f"give a study; known: {', '.join(sorted(study_names()))}", status=2)
         opened = searches.new_search(
-            of_kind(load_study(study), Study, "search"), study, preset, settings_of(settings), seed, runs,
+            of_kind(load_study(study), PredictorStudy, "search"), study, preset, settings_of(settings), seed, runs,
             sampler=sampler,
             trials=20 if trials is None else trials, winner_seeds=3 if winner_seeds is None else winner_seeds,
         )  # fmt: skip

@@ -46,7 +46,7 @@ from cloudchamber.data.store import (
     write_shard,
 )
 from cloudchamber.schema import SCHEMA_VERSION, Arrays, BadInput, Config, fingerprint
-from cloudchamber.study import Experiment, load_study, study_names
+from cloudchamber.study import Study, load_study, study_names
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -90,7 +90,7 @@ class Origin:
 
 
 def simulate(
-    study: Experiment,
+    study: Study,
     config: Config,
     n: int,
     seed: int,
@@ -175,7 +175,7 @@ def _absolute(study_source: str) -> str:
     return str(Path(study_source).resolve()) if study_source.endswith(".py") else study_source
 
 
-def code_hash(study: Experiment) -> str:
+def code_hash(study: Study) -> str:
     """Sixteen hexadecimal digits: they change with the simulators and with what ``simulate`` reaches in its file.
 
     Editing a study's predictors or figures leaves its data as they are; a new setting does not.
@@ -211,7 +211,7 @@ def _reached_source(function: Callable[..., Any]) -> str:
     return "\n".join(f"{name}: {found[name]}" for name in sorted(found))
 
 
-def _key(study: Experiment, origin: Origin) -> str:
+def _key(study: Study, origin: Origin) -> str:
     columns = {name: asdict(array) for name, array in study.schema.items()}
     for name, array in study.schema.items():
         if array.of is None:  # keys of studies without such columns are older than it
@@ -223,12 +223,12 @@ def _shard_name(chunk: Chunk, size: int) -> str:
     return f"shard-{chunk.number:05d}.h5" if chunk.count == size else f"tail-{chunk.number:05d}-{chunk.count}.h5"
 
 
-def _attributes(study: Experiment, origin: Origin, chunk: Chunk) -> dict[str, Any]:
+def _attributes(study: Study, origin: Origin, chunk: Chunk) -> dict[str, Any]:
     named = {"study": study.name, "config": origin.config, "seed": str(origin.seed), "code": origin.code}
     return named | {"chunk": chunk.number, "schema_version": SCHEMA_VERSION}
 
 
-def _is_whole(file: Path, study: Experiment, origin: Origin, chunk: Chunk) -> bool:
+def _is_whole(file: Path, study: Study, origin: Origin, chunk: Chunk) -> bool:
     """Whether the shard is there and is what it should be; a damaged one is reported and counts as missing."""
     if not file.exists():
         return False
@@ -242,7 +242,7 @@ def _is_whole(file: Path, study: Experiment, origin: Origin, chunk: Chunk) -> bo
     return True
 
 
-def simulate_chunk(study: Experiment, origin: Origin, chunk: Chunk) -> Arrays:
+def simulate_chunk(study: Study, origin: Origin, chunk: Chunk) -> Arrays:
     """The arrays of one chunk, in the types of the study's schema.
 
     Raises:
@@ -267,7 +267,7 @@ def chunk_on_worker(origin: Origin, chunk: Chunk, version: str) -> Arrays:
 
 
 @functools.lru_cache(maxsize=8)
-def _study_on_worker(source: str, code: str, version: str) -> Experiment:
+def _study_on_worker(source: str, code: str, version: str) -> Study:
     where = f"the worker on {platform.node()}"
     if source.endswith(".py") and not Path(source).is_file():
         raise BadInput(f"{where} has no file {source}: put the study where every worker finds it")
@@ -285,7 +285,7 @@ def _study_on_worker(source: str, code: str, version: str) -> Experiment:
 
 
 def _simulated(
-    study: Experiment, origin: Origin, chunks: Sequence[Chunk], workers: int | None, scheduler: str | None
+    study: Study, origin: Origin, chunks: Sequence[Chunk], workers: int | None, scheduler: str | None
 ) -> Generator[tuple[Chunk, Arrays]]:
     """Every chunk with its arrays, in the order in which they are ready."""
     if scheduler is None:

@@ -36,7 +36,7 @@ from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
 from cloudchamber.data.splits import split_by_group
 from cloudchamber.data.store import Dataset, exclusive, is_sealed, new_file, open_file, reading, replacing, write_text
 from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean, fingerprint
-from cloudchamber.study import Experiment, Generator, Kind, Predictor, Row, Study, load_study, of_kind
+from cloudchamber.study import Generator, Kind, Predictor, PredictorStudy, Row, Study, load_study, of_kind
 
 log = logging.getLogger("cloudchamber")
 
@@ -114,7 +114,7 @@ def choose_device(device: str) -> str:
 # --- a run directory --------------------------------------------------------------------------------------------------
 
 
-Kind_co = TypeVar("Kind_co", bound=Experiment, covariant=True)
+Kind_co = TypeVar("Kind_co", bound=Study, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def open_run(path: Path) -> OpenRun[Any]:
 
 
 @contextmanager
-def working(run: OpenRun[Experiment]) -> Iterator[None]:
+def working(run: OpenRun[Study]) -> Iterator[None]:
     """Hold the run directory alone, keep log.txt, and let STATUS say how it ends."""
     with exclusive(run.path):
         handler = logging.FileHandler(run.path / "log.txt", encoding="utf-8")
@@ -238,18 +238,18 @@ def working(run: OpenRun[Experiment]) -> Iterator[None]:
 # --- the steps of the road --------------------------------------------------------------------------------------------
 
 
-def samples_of(study: Study, config: Config, records: Records, indices: NDArray[np.int64]) -> Samples:
+def samples_of(study: PredictorStudy, config: Config, records: Records, indices: NDArray[np.int64]) -> Samples:
     """The samples of a data set that ``indices`` names."""
     truth = study.targets(config, _light(study, records, indices))
     return Samples(records, indices, partial(study.inputs, config), truth, study.target_names)
 
 
-def _light(study: Study, records: Records, indices: NDArray[np.int64]) -> Arrays:
+def _light(study: PredictorStudy, records: Records, indices: NDArray[np.int64]) -> Arrays:
     """Only the columns of the truth: targets and groups never need the events."""
     return records.read(indices, study.truth_columns)
 
 
-def splits(study: Study, config: Config, records: Records, seed: int) -> tuple[Samples, Samples, Samples]:
+def splits(study: PredictorStudy, config: Config, records: Records, seed: int) -> tuple[Samples, Samples, Samples]:
     """Training, validation and test samples, split by physics group."""
     everything = np.arange(len(records), dtype=np.int64)
     groups = everything if study.groups is None else study.groups(config, _light(study, records, everything))
@@ -264,7 +264,7 @@ def splits(study: Study, config: Config, records: Records, seed: int) -> tuple[S
 Learner = TypeVar("Learner", Predictor, Generator)
 
 
-def fitted(run: OpenRun[Experiment], learners: dict[str, Learner], train: Any, validation: Any) -> dict[str, Learner]:
+def fitted(run: OpenRun[Study], learners: dict[str, Learner], train: Any, validation: Any) -> dict[str, Learner]:
     """All predictors or generators of the study, fitted; those that a former session finished are restored."""
     seconds = run.record.setdefault("fit_s", {})
     for name, learner in learners.items():
@@ -284,12 +284,12 @@ def fitted(run: OpenRun[Experiment], learners: dict[str, Learner], train: Any, v
     return learners
 
 
-def restored(run: OpenRun[Study], device: str) -> dict[str, Predictor]:
+def restored(run: OpenRun[PredictorStudy], device: str) -> dict[str, Predictor]:
     """The predictors of a finished run, from its directory."""
     return restore(run, run.study.predictors(run.config, run.seed, device))
 
 
-def restore(run: OpenRun[Experiment], learners: dict[str, Learner]) -> dict[str, Learner]:
+def restore(run: OpenRun[Study], learners: dict[str, Learner]) -> dict[str, Learner]:
     """Predictors or generators of a finished run, from its directory; BadInput if one is not fitted."""
     for name, learner in learners.items():
         directory = run.path / "checkpoints" / name
@@ -314,7 +314,9 @@ def predict_all(predictors: Mapping[str, Predictor], samples: Samples) -> dict[s
     return {name: joined(part) for name, part in parts.items()}
 
 
-def write_predictions(path: Path, scored: Mapping[str, tuple[Samples, dict[str, Prediction]]], study: Study) -> None:
+def write_predictions(
+    path: Path, scored: Mapping[str, tuple[Samples, dict[str, Prediction]]], study: PredictorStudy
+) -> None:
     """predictions.h5: a group a sample, with the truth and each predictor's mean and standard deviation."""
     arrays: dict[str, Any] = {}
     for sample, (samples, predictions) in scored.items():
@@ -327,7 +329,7 @@ def write_predictions(path: Path, scored: Mapping[str, tuple[Samples, dict[str, 
     write_arrays(path, arrays, {"targets": list(study.target_names), "unit": study.target_unit})
 
 
-def score(run: OpenRun[Study], scored: Mapping[str, tuple[Samples, dict[str, Prediction]]]) -> list[Row]:
+def score(run: OpenRun[PredictorStudy], scored: Mapping[str, tuple[Samples, dict[str, Prediction]]]) -> list[Row]:
     """Rows of metrics for every sample, each with the floor (the same metric of the ``floor`` predictor)."""
     rows: list[Row] = []
     kinds = {name: predictor.kind for name, predictor in run.study.predictors(run.config, run.seed, "cpu").items()}
@@ -347,7 +349,7 @@ def score(run: OpenRun[Study], scored: Mapping[str, tuple[Samples, dict[str, Pre
 
 
 def pooled_rows(
-    run: OpenRun[Study],
+    run: OpenRun[PredictorStudy],
     predictor: str,
     sample: str,
     truths: Mapping[str, NDArray[Any]],
@@ -372,7 +374,7 @@ def pooled_rows(
     return run.study.rows(truth, {predictor: whole}, np.random.default_rng(run.seed))
 
 
-def merge_history(run: OpenRun[Experiment]) -> None:
+def merge_history(run: OpenRun[Study]) -> None:
     """history.csv: the own history of every predictor or generator and of its parts ("flow/counts"), one table; the
     members of an ensemble are in the ensemble's own."""
     rows: list[dict[str, str]] = []
@@ -391,12 +393,12 @@ def merge_history(run: OpenRun[Experiment]) -> None:
             writer.writerows(rows)
 
 
-def _numbers(study: Study, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+def _numbers(study: PredictorStudy, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """What of the inputs is compared with the training's."""
     return inputs.astype(np.float64) if study.resembles is None else study.resembles(inputs)
 
 
-def training_range(study: Study, train: Samples, path: Path) -> None:
+def training_range(study: PredictorStudy, train: Samples, path: Path) -> None:
     """Keep what is needed to say later whether new inputs resemble the training's (see ``outside_training_range``)."""
     inputs = _numbers(study, train.inputs(np.arange(min(len(train), 2000))))
     mean, spread = inputs.mean(0), inputs.std(0)
@@ -410,7 +412,7 @@ def _distance(inputs: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) ->
     return np.asarray(squares.reshape(len(inputs), -1).mean(1), dtype=np.float64)
 
 
-def outside_training_range(study: Study, path: Path, inputs: NDArray[np.float32]) -> NDArray[np.bool_]:
+def outside_training_range(study: PredictorStudy, path: Path, inputs: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which inputs (sample, ...) lie farther from the training mean than 99.9 % of the training inputs did."""
     with h5py.File(path) as file:
         limit = np.quantile(file["distance"][:], 0.999)
@@ -422,7 +424,7 @@ def outside_training_range(study: Study, path: Path, inputs: NDArray[np.float32]
 # --- the road ---------------------------------------------------------------------------------------------------------
 
 
-def travel(run: OpenRun[Study], resources: Resources) -> OpenRun[Study]:
+def travel(run: OpenRun[PredictorStudy], resources: Resources) -> OpenRun[PredictorStudy]:
     """Go the whole road in ``run``'s directory, from wherever it stands."""
     with working(run):
         study, config, seed = run.study, run.config, run.seed
@@ -453,12 +455,12 @@ def travel(run: OpenRun[Study], resources: Resources) -> OpenRun[Study]:
     return run
 
 
-def same_data(run: OpenRun[Study], records: Records) -> None:
+def same_data(run: OpenRun[PredictorStudy], records: Records) -> None:
     """Note which data the run has; see ``note_data``."""
     note_data(run, records.hash(), len(records))
 
 
-def note_data(run: OpenRun[Experiment], found: str, count: int) -> None:
+def note_data(run: OpenRun[Study], found: str, count: int) -> None:
     """Note the hash and number of a run's records, or refuse others than it began with: its fits belong to those.
 
     Raises:
@@ -472,14 +474,14 @@ def note_data(run: OpenRun[Experiment], found: str, count: int) -> None:
     run.note(n_records=count)
 
 
-def simulate_or_read(run: OpenRun[Study], resources: Resources) -> Records:
+def simulate_or_read(run: OpenRun[PredictorStudy], resources: Resources) -> Records:
     """The study's data set from the cache or the farm, or the user's own file."""
     if run.record["data"] is not None:
         return read_own(Path(run.record["data"]), run.study.schema, run.study.lengths(run.config), None)
     return simulated(run, run.config, run.study.records(run.config), run.seed, resources)
 
 
-def simulated(run: OpenRun[Experiment], config: Config, n: int, seed: int, resources: Resources) -> Dataset:
+def simulated(run: OpenRun[Study], config: Config, n: int, seed: int, resources: Resources) -> Dataset:
     """A data set of the run's study, from the cache or the farm."""
     return farm.simulate(
         run.study, run.study.data_config(config), n, seed, study_source=run.source,
@@ -487,13 +489,13 @@ def simulated(run: OpenRun[Experiment], config: Config, n: int, seed: int, resou
     )  # fmt: skip
 
 
-def simulate_probe(run: OpenRun[Study], name: str, resources: Resources) -> Samples:
+def simulate_probe(run: OpenRun[PredictorStudy], name: str, resources: Resources) -> Samples:
     """A probe's data set."""
     config, records = probe_records(run, name, resources)
     return samples_of(run.study, config, records, np.arange(len(records), dtype=np.int64))
 
 
-def probe_records(run: OpenRun[Experiment], name: str, resources: Resources) -> tuple[Config, Dataset]:
+def probe_records(run: OpenRun[Study], name: str, resources: Resources) -> tuple[Config, Dataset]:
     """A probe's configuration and records; its seed differs from the training's so that no event is shared."""
     probe = run.study.probes[name]
     config = probe.change(run.config)
@@ -501,7 +503,7 @@ def probe_records(run: OpenRun[Experiment], name: str, resources: Resources) -> 
     return config, simulated(run, config, probe.records(run.config), seed, resources)
 
 
-def explain_one(run: OpenRun[Study], name: str, predictors: Mapping[str, Predictor], test: Samples) -> None:
+def explain_one(run: OpenRun[PredictorStudy], name: str, predictors: Mapping[str, Predictor], test: Samples) -> None:
     """One explanation to ``explanations/<name>.h5``."""
     log.info("explaining: %s", name)
     arrays = run.study.explanations[name](run.config, predictors, test, np.random.default_rng(run.seed))
@@ -514,7 +516,7 @@ def _number(value: Any) -> Any:
 
 
 def write_metrics(
-    run: OpenRun[Experiment], rows: list[Row], predictors: Mapping[str, Predictor] | Mapping[str, Generator]
+    run: OpenRun[Study], rows: list[Row], predictors: Mapping[str, Predictor] | Mapping[str, Generator]
 ) -> None:
     """metrics.json: the tidy table that reports, ``compare``, results/ and the README are made from."""
     order = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
@@ -534,7 +536,7 @@ def write_metrics(
     )
 
 
-def write_report(run: OpenRun[Experiment]) -> Path:
+def write_report(run: OpenRun[Study]) -> Path:
     """report.html from what lies in the run directory."""
     from cloudchamber.report.page import write_page
     from cloudchamber.report.standard import standard_sections
@@ -585,7 +587,10 @@ NULL_RECORDS = 1000
 
 
 def null_p_values(
-    run: OpenRun[Study], predictors: Mapping[str, Predictor], samples: Samples, predictions: Mapping[str, Prediction]
+    run: OpenRun[PredictorStudy],
+    predictors: Mapping[str, Predictor],
+    samples: Samples,
+    predictions: Mapping[str, Prediction],
 ) -> dict[str, NDArray[np.float64]]:
     """p-values (sample,) of each predictor's test statistic among NULL_RECORDS null records like each sample."""
     from cloudchamber.metrics.significance import p_value
@@ -602,7 +607,9 @@ def null_p_values(
     return {name: np.array(values) for name, values in found.items()}
 
 
-def own_samples(study: Study, config: Config, data: Path, mapping: Mapping[str, str] | None) -> tuple[Samples, bool]:
+def own_samples(
+    study: PredictorStudy, config: Config, data: Path, mapping: Mapping[str, str] | None
+) -> tuple[Samples, bool]:
     """A user's file as samples, and whether it knows the truth.
 
     It holds the study's columns; or those without the truth, as real data do (the per-record columns); or, in HDF5,
@@ -637,7 +644,9 @@ def _hdf5_columns(path: Path) -> list[str]:
         return list(file)
 
 
-def _without_truth(study: Study, records: Records, make: Callable[[Arrays, Any], NDArray[np.float32]]) -> Samples:
+def _without_truth(
+    study: PredictorStudy, records: Records, make: Callable[[Arrays, Any], NDArray[np.float32]]
+) -> Samples:
     unknown = np.full((len(records), len(study.target_names)), np.nan, np.float32)
     return Samples(records, np.arange(len(records), dtype=np.int64), make, unknown, study.target_names)
 
@@ -645,7 +654,7 @@ def _without_truth(study: Study, records: Records, make: Callable[[Arrays, Any],
 def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
     """Compute the explanations of a finished run again (all, or one by name) and rebuild its report."""
     run = open_run(path)
-    of_kind(run.study, Study, "explain")
+    of_kind(run.study, PredictorStudy, "explain")
     if method is not None and method not in run.study.explanations:
         raise BadInput(
             f"study {run.study.name!r} has no explanation {method!r}{did_you_mean(method, run.study.explanations)}",
@@ -690,7 +699,7 @@ def null(
         BadInput: the study has no null hypothesis, no such predictor, a share that is none, other weights than before.
     """
     run = open_run(path)
-    of_kind(run.study, Study, "null")
+    of_kind(run.study, PredictorStudy, "null")
     if run.study.null is None:
         raise BadInput(f"study {run.study.name!r} has no null hypothesis: there is nothing to repeat", status=2)
     read_metrics(path)  # refuses a run that is not finished before the work
@@ -705,7 +714,7 @@ def null(
 
 
 def null_statistic(
-    run: OpenRun[Study], predictor: str, n: int, share: str, device: str, progress: Progress | None = None
+    run: OpenRun[PredictorStudy], predictor: str, n: int, share: str, device: str, progress: Progress | None = None
 ) -> tuple[Path, NDArray[np.float64]]:
     """The directory of a fitted predictor's ensemble and its values (n,), extended as ``null`` says."""
     from cloudchamber.data import ensembles
@@ -736,7 +745,7 @@ def null_statistic(
     return directory, ensembles.read(directory)
 
 
-def rescored(run: OpenRun[Study], predictor: str, ensemble: NDArray[np.float64]) -> list[Row]:
+def rescored(run: OpenRun[PredictorStudy], predictor: str, ensemble: NDArray[np.float64]) -> list[Row]:
     """Rows of one predictor on every sample of predictions.h5, with further null records of known statistic."""
     with h5py.File(run.path / "predictions.h5") as file:
         truths = {sample: group["truth"][:] for sample, group in file.items()}

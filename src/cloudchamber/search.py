@@ -37,7 +37,7 @@ from cloudchamber.data.samples import Samples
 from cloudchamber.data.store import exclusive, write_text
 from cloudchamber.run import commit, hardware, predict_all, splits, write_json
 from cloudchamber.schema import BadInput, Config, did_you_mean
-from cloudchamber.study import Predictor, Row, SearchSpace, Study, load_study, of_kind
+from cloudchamber.study import Predictor, PredictorStudy, Row, SearchSpace, load_study, of_kind
 
 if TYPE_CHECKING:
     import optuna
@@ -70,7 +70,7 @@ class OpenSearch:
     """A search's directory, study and own record (run.json)."""
 
     path: Path
-    study: Study
+    study: PredictorStudy
     space: SearchSpace
     record: dict[str, Any]
 
@@ -104,7 +104,7 @@ class OpenSearch:
 
 
 def new_search(
-    study: Study,
+    study: PredictorStudy,
     source: str,
     preset: str,
     settings: Mapping[str, str],
@@ -163,7 +163,7 @@ def open_search(path: Path) -> OpenSearch:
         raise BadInput(f"{path / 'run.json'} cannot be read ({error}): start a new search") from None
     if not isinstance(record, dict) or not {"source", "sampler", "trials", "settings"} <= record.keys():
         raise BadInput(f"{path / 'run.json'} is not the record of a search: give one that `search` made", status=2)
-    study = of_kind(load_study(record["source"]), Study, "search")
+    study = of_kind(load_study(record["source"]), PredictorStudy, "search")
     if study.search is None:
         raise BadInput(f"study {study.name!r} has no search space any more: restore it or start a new search")
     if record.get("code") != farm.code_hash(study):
@@ -402,7 +402,7 @@ def _score(space: SearchSpace, rows: list[Row]) -> Row:
     return found[wanted]
 
 
-def _rows(study: Study, name: str, predictor: Predictor, samples: Samples, seed: int) -> list[Row]:
+def _rows(study: PredictorStudy, name: str, predictor: Predictor, samples: Samples, seed: int) -> list[Row]:
     predictions = predict_all({name: predictor}, samples)
     return study.rows(samples.targets, predictions, np.random.default_rng(seed))
 

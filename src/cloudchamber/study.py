@@ -1,7 +1,8 @@
-"""A study: one question to physics, as data. This module knows what a study is and finds studies; it runs none.
+"""What a study is and how it is found; this module runs none.
 
-A study is one file that ends with ``study = Study(...)``: in ``cloudchamber/studies/``, in an installed package (entry
-point group ``cloudchamber.studies``), or a path on the command line (``cloudchamber run ./mine.py``).
+A study is one file that ends with ``study = PredictorStudy(...)`` or ``study = GeneratorStudy(...)``: in
+``cloudchamber/studies/``, in an installed package (entry point group ``cloudchamber.studies``), or anywhere on disk
+(``cloudchamber run ./mine.py``).
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class SearchSpace:
         choices: setting to the values tried; ``(low, high, "log")`` and ``(low, high, "linear")`` are ranges, of whole
             numbers if both ends are.
         predictor: the one that is fitted.
-        target, metric: of the row of ``Study.rows`` that is the score.
+        target, metric: of the row of ``PredictorStudy.rows`` that is the score.
         direction: ``"maximize"`` or ``"minimize"``.
         changes: settings of the preset that are other during trials (fewer epochs); the winner is trained without them.
     """
@@ -94,7 +95,7 @@ class SearchSpace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Study:
     """What every study has: a question, configurations, and a simulation of records.
 
     Attributes:
@@ -144,7 +145,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Experiment):
+class PredictorStudy(Study):
     """A question that predictors answer for each record, and everything particular to it.
 
     Attributes:
@@ -224,7 +225,7 @@ class Generator(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorStudy(Experiment):
+class GeneratorStudy(Study):
     """A question that new events answer, and everything particular to it.
 
     Its ``headline`` names a generator, target and metric; ``cloudchamber generate`` takes that generator by itself.
@@ -265,11 +266,11 @@ class GeneratorStudy(Experiment):
     fitting: Callable[[Any, Any], Any] | None = None
 
 
-Kind = TypeVar("Kind", bound=Experiment)
-"""``Study`` or ``GeneratorStudy``."""
+Kind = TypeVar("Kind", bound=Study)
+"""``PredictorStudy`` or ``GeneratorStudy``."""
 
 
-def of_kind(study: Experiment, kind: type[Kind], command: str) -> Kind:
+def of_kind(study: Study, kind: type[Kind], command: str) -> Kind:
     """The study, if it is of that kind; BadInput (status 2) that names the command that is not for it, if not."""
     if not isinstance(study, kind):
         what = "generates events" if isinstance(study, GeneratorStudy) else "predicts"
@@ -285,7 +286,7 @@ def study_names() -> dict[str, str]:
     return found | {point.name: point.value.split(":")[0] for point in entry_points(group="cloudchamber.studies")}
 
 
-def load_study(name: str) -> Experiment:
+def load_study(name: str) -> Study:
     """The study of that name, or from that file if ``name`` ends in ``.py``.
 
     Raises:
@@ -294,7 +295,9 @@ def load_study(name: str) -> Experiment:
     if name.endswith(".py"):
         path = Path(name).resolve()
         if not path.is_file():
-            raise BadInput(f"no file {name!r}: give the path of a file that ends with study = Study(...)", status=2)
+            raise BadInput(
+                f"no file {name!r}: give the path of a file that ends with study = PredictorStudy(...)", status=2
+            )
         module_name = f"cloudchamber_study_{path.stem}"
         spec = importlib.util.spec_from_file_location(module_name, path)
         assert spec is not None
@@ -311,6 +314,6 @@ def load_study(name: str) -> Experiment:
             raise BadInput(f"unknown study {name!r}{did_you_mean(name, known)}", status=2)
         module = importlib.import_module(known[name])
     study = getattr(module, "study", None)
-    if not isinstance(study, Experiment):
-        raise BadInput(f"{name!r} defines no study: end the file with study = Study(...)", status=2)
+    if not isinstance(study, Study):
+        raise BadInput(f"{name!r} defines no study: end the file with study = PredictorStudy(...)", status=2)
     return study

@@ -12,12 +12,12 @@ import pytest
 from cloudchamber.cli import EXTRAS, installed
 from cloudchamber.data.store import checked
 from cloudchamber.schema import BadInput, Config
-from cloudchamber.study import PRESETS, Experiment, GeneratorStudy, Study, load_study, study_names
+from cloudchamber.study import PRESETS, GeneratorStudy, PredictorStudy, Study, load_study, study_names
 
 STUDIES = {name: load_study(name) for name in sorted(study_names())}
 
 
-def of(kind: type[Experiment]) -> list[object]:
+def of(kind: type[Study]) -> list[object]:
     """The studies of a kind; those whose extras are not installed are skipped."""
     return [
         pytest.param(
@@ -28,13 +28,13 @@ def of(kind: type[Experiment]) -> list[object]:
     ]
 
 
-@pytest.fixture(params=of(Experiment), scope="module")
-def experiment(request: pytest.FixtureRequest) -> Experiment:
+@pytest.fixture(params=of(Study), scope="module")
+def experiment(request: pytest.FixtureRequest) -> Study:
     return request.param
 
 
-@pytest.fixture(params=of(Study), scope="module")
-def study(request: pytest.FixtureRequest) -> Study:
+@pytest.fixture(params=of(PredictorStudy), scope="module")
+def study(request: pytest.FixtureRequest) -> PredictorStudy:
     return request.param
 
 
@@ -44,13 +44,11 @@ def generating(request: pytest.FixtureRequest) -> GeneratorStudy:
 
 
 @pytest.fixture(scope="module")
-def tiny(study: Study) -> Config:
+def tiny(study: PredictorStudy) -> Config:
     return study.preset("tiny")
 
 
-def simulated(
-    study: Experiment, config: Config, first: int, count: int, seed: int, chunk: int
-) -> dict[str, np.ndarray]:
+def simulated(study: Study, config: Config, first: int, count: int, seed: int, chunk: int) -> dict[str, np.ndarray]:
     return study.simulate(config, first, count, np.random.SeedSequence(seed, spawn_key=(chunk,)))
 
 
@@ -69,12 +67,12 @@ def test_card(name: str) -> None:
             assert field.description, f"{key} has no description"
 
 
-def test_simulation_fits_the_schema(experiment: Experiment) -> None:
+def test_simulation_fits_the_schema(experiment: Study) -> None:
     config = experiment.preset("tiny")
     checked(simulated(experiment, config, 0, 2, 1, 0), experiment.schema, experiment.lengths(config), 2)
 
 
-def test_same_seed_same_data_and_other_seed_other_data(experiment: Experiment) -> None:
+def test_same_seed_same_data_and_other_seed_other_data(experiment: Study) -> None:
     one, again, other = (simulated(experiment, experiment.preset("tiny"), 0, 2, seed, 0) for seed in (1, 1, 2))
     for name in experiment.schema:
         np.testing.assert_array_equal(one[name], again[name])
@@ -92,7 +90,7 @@ def test_unknown_setting_is_named(name: str) -> None:
 # --- studies of predictors --------------------------------------------------------------------------------------------
 
 
-def test_inputs_and_targets(study: Study, tiny: Config) -> None:
+def test_inputs_and_targets(study: PredictorStudy, tiny: Config) -> None:
     records = simulated(study, tiny, 0, 3, 1, 0)
     inputs = study.inputs(tiny, records, None)
     study.input.check("inputs", inputs, study.input_lengths(tiny))
@@ -104,13 +102,13 @@ def test_inputs_and_targets(study: Study, tiny: Config) -> None:
     assert study.targets(tiny, records).shape == (3, len(study.target_names))
 
 
-def test_no_record_depends_on_its_neighbours(study: Study, tiny: Config) -> None:
+def test_no_record_depends_on_its_neighbours(study: PredictorStudy, tiny: Config) -> None:
     records = simulated(study, tiny, 0, 3, 1, 0)
     alone = {name: values[1:2] for name, values in records.items()}
     np.testing.assert_allclose(study.inputs(tiny, alone, None)[0], study.inputs(tiny, records, None)[1], rtol=1e-6)
 
 
-def test_predictors_have_a_floor_and_a_baseline(study: Study, tiny: Config) -> None:
+def test_predictors_have_a_floor_and_a_baseline(study: PredictorStudy, tiny: Config) -> None:
     kinds = [predictor.kind for predictor in study.predictors(tiny, 1, "cpu").values()]
     assert kinds[0] == "floor"
     assert "baseline" in kinds
@@ -118,7 +116,7 @@ def test_predictors_have_a_floor_and_a_baseline(study: Study, tiny: Config) -> N
     assert study.headline[1] in study.target_names
 
 
-def test_the_whole_road(study: Study, tmp_path: Path) -> None:
+def test_the_whole_road(study: PredictorStudy, tmp_path: Path) -> None:
     from cloudchamber import run as road
 
     opened = road.new_run(study, study.name, "tiny", study.preset("tiny"), 1, tmp_path, None)

@@ -26,7 +26,7 @@ from cloudchamber import arrival_directions as arrivals
 from cloudchamber.arrival_directions import SkyConfig
 from cloudchamber.data.skies import SKY_INPUT, SKY_SCHEMA, SKY_TARGETS, SKY_TRUTH
 from cloudchamber.schema import Arrays
-from cloudchamber.study import Probe, Study
+from cloudchamber.study import PredictorStudy, Probe
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
@@ -113,7 +113,7 @@ STANDARD = CosmicRaySourcesConfig(
 )
 PAPER = CosmicRaySourcesConfig()
 
-study = Study(
+study = PredictorStudy(
     name="cosmic-ray-sources",
     title="A source of ultra-high-energy cosmic rays on the sphere",
     question="How few of a thousand cosmic rays must come from a source to see it at five sigma, and which are they?",

@@ -22,7 +22,7 @@ from cloudchamber import arrival_directions as arrivals
 from cloudchamber.arrival_directions import SkyConfig
 from cloudchamber.data.skies import SKY_INPUT, SKY_SCHEMA, SKY_TARGETS, SKY_TRUTH
 from cloudchamber.schema import Array, Arrays
-from cloudchamber.study import Probe, Study
+from cloudchamber.study import PredictorStudy, Probe
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
@@ -111,7 +111,7 @@ STANDARD = CosmicRayUniverseConfig(
 )
 PAPER = CosmicRayUniverseConfig()
 
-study = Study(
+study = PredictorStudy(
     name="cosmic-ray-universe",
     title="A universe of sources of ultra-high-energy cosmic rays",
     question="Up to which density of sources is a sky of a thousand cosmic rays told from an isotropic one?",

@@ -29,7 +29,7 @@ from pydantic import Field
 
 from cloudchamber.data.samples import Inputs, Prediction, Records, Samples
 from cloudchamber.schema import Array, Arrays, BadInput, Config
-from cloudchamber.study import Predictor, Probe, Row, Study
+from cloudchamber.study import Predictor, PredictorStudy, Probe, Row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -554,7 +554,7 @@ STANDARD = SMALL.changed(
 )
 PAPER = NuclearShapeConfig()
 
-study = Study(
+study = PredictorStudy(
     name="nuclear-shape",
     title="The shape of a nucleus from heavy-ion collisions",
     question="Can a network read the deformation of uranium out of (v2, dN/dY), and where does it look?",
