@@ -19,7 +19,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.layers import edge_conv
+from cloudchamber.layers.edge_aggregation import aggregate
+from cloudchamber.layers.edge_conv import EdgeConv
+from cloudchamber.layers.edge_geometry import pair_geometry
+from cloudchamber.layers.neighbours import nearest, neighbours_of
 from cloudchamber.networks.dynamic_graph import DynamicGraph
 
 
@@ -57,22 +60,22 @@ def main() -> None:
     shape, width, k = (given.skies, given.cosmic_rays), given.width, given.neighbours
     directions = nn.functional.normalize(torch.randn(*shape, 3), dim=-1)
     energies = 40 * torch.rand(shape).clamp(min=1e-3) ** (-1 / 3)
-    index = edge_conv.nearest(directions, k)
-    geometry = edge_conv.pair_geometry(directions, energies, index)
+    index = nearest(directions, k)
+    geometry = pair_geometry(directions, energies, index)
     nodes = torch.randn(*shape, width, requires_grad=True)
-    layer = edge_conv.EdgeConv(width, width)
+    layer = EdgeConv(width, width)
     per_edge = nn.Linear(2 * width, width)
     rest = (layer.weight, nodes.new_empty((*shape, 0)), nodes.new_zeros(width), geometry, index)
 
     def compiled() -> Tensor:
-        return edge_conv.aggregate(layer.centre(nodes), layer.other(nodes), *rest)
+        return aggregate(layer.centre(nodes), layer.other(nodes), *rest)
 
     def plain() -> Tensor:
-        edges = layer.centre(nodes)[:, :, None] + edge_conv.neighbours_of(layer.other(nodes), index)
+        edges = layer.centre(nodes)[:, :, None] + neighbours_of(layer.other(nodes), index)
         return torch.relu(edges + geometry @ layer.weight).mean(dim=2)
 
     def publication() -> Tensor:
-        step = edge_conv.neighbours_of(nodes, index) - nodes[:, :, None]
+        step = neighbours_of(nodes, index) - nodes[:, :, None]
         edges = per_edge(torch.cat([nodes[:, :, None].expand_as(step), step], dim=-1))
         return torch.relu(edges + geometry @ layer.weight).mean(dim=2)
 
@@ -89,7 +92,7 @@ def main() -> None:
         "largest_difference": difference,
         "neighbours_ms": smallest(
             {
-                "compiled": lambda: edge_conv.nearest(directions, k),
+                "compiled": lambda: nearest(directions, k),
                 "matrix_and_topk": lambda: matrix_and_topk(directions, k),
             },
             given.repeats, given.skies,

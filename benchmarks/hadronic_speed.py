@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from cloudchamber.data.files import write_json
 from cloudchamber.data.geant4_data import home_made_tables
-from cloudchamber.hadronic_interactions import wanted
-from cloudchamber.run import open_run, restore, write_json
+from cloudchamber.experiments.interactions import wanted
+from cloudchamber.run_directory import open_run, restored
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic import models
 from cloudchamber.simulators.hadronic.events import Beam, Events
@@ -60,13 +61,12 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     run = open_run(given.run)
-    study = of_kind(run.study, GeneratorStudy, "hadronic_speed")
-    made = {
+    of_kind(run.study, GeneratorStudy, "hadronic_speed")
+    generators = {
         name: one
-        for name, one in study.generators(run.config, run.seed, "cpu").items()
+        for name, one in restored(run, "cpu").items()
         if one.kind != "floor" and name not in {"unprojected", *given.without}
     }
-    generators = restore(run, made)
     rng = np.random.default_rng(1)
     rows = []
     with contextlib.ExitStack() as ends:

@@ -33,15 +33,14 @@ def own_log_level() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def sky_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the universe of sources, tiny: skies of 100 cosmic rays. Not to be changed: copy it."""
-    from cloudchamber import run as road
-    from cloudchamber.study import load_study
+    from cloudchamber.run import travel
+    from cloudchamber.run_directory import Resources, new_run
 
     home = tmp_path_factory.mktemp("skies")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLOUDCHAMBER_CACHE", str(home / "cache"))
-        study = load_study("cosmic-ray-universe")
-        opened = road.new_run(study, study.name, "tiny", study.preset("tiny"), 1, home / "runs", None)
-        return road.travel(opened, road.Resources(workers=1, device="cpu")).path
+        opened = new_run("cosmic-ray-universe", preset="tiny", runs=home / "runs")
+        return travel(opened, Resources(workers=1, device="cpu")).path
 
 
 @pytest.fixture(autouse=True)

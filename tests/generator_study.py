@@ -10,16 +10,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from cloudchamber.data.interactions import event_writer, read_events
+from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import Array, Arrays, BadInput, Config, did_you_mean
 from cloudchamber.simulators.hadronic.events import Beam, Events, joined
-from cloudchamber.study import Generator, GeneratorStudy, Probe, Row
+from cloudchamber.study import Generator, GeneratorStudy, Probe
 
 PION, PROTON, PHOTON = 0.1395704, 0.9382721, 22
 ENERGIES = (1.0, 20.0)
@@ -125,10 +125,13 @@ def rows(
     return found
 
 
-def gallery(
-    config: ShowerConfig, known: Mapping[str, Generator], truth: Events, made: Mapping[str, Events], rng: Any
-) -> Arrays:
-    return {"truth": truth.count, **{name: new.count for name, new in made.items()}}
+def gallery(config: ShowerConfig, shown: Events) -> Arrays:
+    return {"count": shown.count}
+
+
+def mean_count(config: ShowerConfig, known: Mapping[str, Generator], test: Events, rng: np.random.Generator) -> Arrays:
+    condition = test.beam.repeated(50)
+    return {name: one.sample(condition, rng).count.mean()[None] for name, one in known.items()}
 
 
 study = GeneratorStudy(
@@ -159,5 +162,6 @@ study = GeneratorStudy(
     read=lambda path: read_events(path)[0],
     writer=event_writer,
     gallery=gallery,
+    explanations={"mean_count": mean_count},
     headline=("measured", "n", "mean_difference"),
 )

@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from cloudchamber.data.samples import Inputs, Prediction, Samples
-from cloudchamber.schema import Array, Arrays, Config
-from cloudchamber.study import Predictor, PredictorStudy, Row, SearchSpace
+from cloudchamber.metrics.rows import Row
+from cloudchamber.schema import Array, Arrays, Config, Learning
+from cloudchamber.study import Predictor, PredictorStudy, SearchSpace
 
 
 class LineConfig(Config):
     """What is simulated, and how it is fitted."""
 
     records: int = Field(80, ge=1, description="records of the full data set")
-    penalty: float = Field(0.0, ge=0, description="of the squared slope")
-    powers: tuple[int, ...] = Field((1,), description="powers of the position that the fit has")
-    colour: str = Field("red", description="does nothing")
-    doomed: bool = Field(False, description="whether the fit fails")
+    penalty: Learning[float] = Field(0.0, ge=0, description="of the squared slope")
+    powers: Learning[tuple[int, ...]] = Field((1,), description="powers of the position that the fit has")
+    colour: Learning[str] = Field("red", description="does nothing")
+    doomed: Learning[bool] = Field(False, description="whether the fit fails")
 
     @model_validator(mode="after")
     def fits(self) -> LineConfig:
@@ -103,7 +104,6 @@ study = PredictorStudy(
     simulate=simulate,
     input=Array("record axis", "cm", "where"),
     input_name="where",
-    input_lengths=lambda config: {"axis": 1},
     inputs=lambda config, records, rng: records["position"].astype(np.float32),
     targets=lambda config, records: records["height"][:, None].astype(np.float32),
     target_names=("height",),
@@ -111,7 +111,6 @@ study = PredictorStudy(
     predictors=predictors,
     rows=rows,
     headline=("line", "height", "mae"),
-    learning_settings=("penalty", "powers", "colour", "doomed"),
     search=SearchSpace(
         choices={
             "penalty": (1e-3, 1e3, "log"),

@@ -17,7 +17,7 @@ import pytest
 
 from cloudchamber.cli import print_generators, short
 
-MUON = str(Path(__file__).parents[1] / "docs" / "examples" / "muon_lifetime.py")
+PHOTONS = str(Path(__file__).parents[1] / "src" / "cloudchamber" / "studies" / "photon_mean_free_path.py")
 COMMAND = [sys.executable, "-m", "cloudchamber.cli"]
 
 
@@ -39,12 +39,12 @@ def refused(done: subprocess.CompletedProcess[str], status: int, *words: str) ->
 
 
 @pytest.fixture(scope="module")
-def muon_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of the worked example, which takes two seconds."""
+def photon_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the worked example, which takes seconds."""
     home = tmp_path_factory.mktemp("runs")
-    done = cloudchamber("run", MUON, "--preset", "tiny", "--workers", "1", "--runs", home)
+    done = cloudchamber("run", PHOTONS, "--preset", "tiny", "--workers", "1", "--runs", home)
     assert done.returncode == 0, done.stderr
-    (run,) = (home / "muon-lifetime").iterdir()
+    (run,) = (home / "photon-mean-free-path").iterdir()
     return run
 
 
@@ -101,8 +101,8 @@ def test_list_describe_doctor() -> None:
         (["run"], "nuclear-shape"),
         (["run", "nuclear-shape", "--sed", "1"], "--seed"),
         (["run", "nuclear-shape", "--data", "nowhere.h5"], "no such file"),
-        (["simulate", MUON, "-n", "0", "-o", "x.h5", "--preset", "tiny"], "at least 1"),
-        (["simulate", MUON, "-n", "1", "-o", "nowhere/x.h5", "--preset", "tiny"], "no directory"),
+        (["simulate", PHOTONS, "-n", "0", "-o", "x.h5", "--preset", "tiny"], "at least 1"),
+        (["simulate", PHOTONS, "-n", "1", "-o", "nowhere/x.h5", "--preset", "tiny"], "no directory"),
         (["describe", "muon"], "nuclear-shape"),
         (["report", "nowhere"], "not a run directory"),
         (["compare", "nowhere"], "does not exist"),
@@ -120,74 +120,76 @@ def test_wrong_words(words: list[str], expected: str, tmp_path: Path) -> None:
 
 def test_simulate_writes_one_file(tmp_path: Path) -> None:
     for name in ("one.h5", "two.h5"):
-        done = cloudchamber("simulate", MUON, "-n", "60", "-o", tmp_path / name, "--preset", "tiny", "--workers", "1")
+        done = cloudchamber(
+            "simulate", PHOTONS, "-n", "60", "-o", tmp_path / name, "--preset", "tiny", "--workers", "1"
+        )
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
     with h5py.File(tmp_path / "one.h5") as file:
-        assert file["time"].shape == (60, 200)
-        assert file["lifetime"].attrs["unit"] == "us"
+        assert file["depth"].shape == (60, 200)
+        assert file["mean_free_path"].attrs["unit"] == "cm"
 
 
-def test_compare_report_and_evaluate(muon_run: Path, tmp_path: Path) -> None:
-    compared = cloudchamber("compare", muon_run, muon_run)
+def test_compare_report_and_evaluate(photon_run: Path, tmp_path: Path) -> None:
+    compared = cloudchamber("compare", photon_run, photon_run)
     assert compared.returncode == 0
     assert "likelihood" in compared.stdout
-    before = (muon_run / "report.html").read_bytes()
-    (muon_run / "report.html").unlink()
-    assert cloudchamber("report", muon_run).returncode == 0
-    assert (muon_run / "report.html").read_bytes() == before
+    before = (photon_run / "report.html").read_bytes()
+    (photon_run / "report.html").unlink()
+    assert cloudchamber("report", photon_run).returncode == 0
+    assert (photon_run / "report.html").read_bytes() == before
     rng = np.random.default_rng(3)
     with h5py.File(tmp_path / "mine.h5", "w") as file:
-        file["t"] = rng.exponential(2.2, (5, 200)).clip(0, 9.9).astype(np.float32)
+        file["x"] = rng.exponential(2.2, (5, 200)).clip(0, 9.9).astype(np.float32)
     own = cloudchamber(
-        "evaluate", muon_run, "--data", tmp_path / "mine.h5", "--map", "time=t", "-o", tmp_path / "out.h5"
+        "evaluate", photon_run, "--data", tmp_path / "mine.h5", "--map", "depth=x", "-o", tmp_path / "out.h5"
     )
     assert own.returncode == 0, own.stderr
     with h5py.File(tmp_path / "out.h5") as file:
-        # 2.2 us cut at 9.9 us, no background: the method reads a little low, five times 8 % is the statistics
-        assert abs(file["likelihood/mean"][:].mean() - 2.1) < 0.35
-    missing = cloudchamber("evaluate", muon_run, "--data", tmp_path / "mine.h5")
-    refused(missing, 1, "time")
+        # five beams of 200 photons, 2.2 cm each: 0.07 cm of statistics, and some more since these have no noise
+        assert abs(file["likelihood/mean"][:].mean() - 2.2) < 0.35
+    missing = cloudchamber("evaluate", photon_run, "--data", tmp_path / "mine.h5")
+    refused(missing, 1, "depth")
 
 
-def test_ready_made_inputs_and_other_bins(muon_run: Path, tmp_path: Path) -> None:
+def test_ready_made_inputs_and_other_bins(photon_run: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    for bins, status in ((20, 0), (30, 1)):
+    for bins, status in ((40, 0), (30, 1)):
         own = tmp_path / f"{bins}.h5"
         with h5py.File(own, "w") as file:
-            file["histogram"] = rng.dirichlet(np.ones(bins), 4).astype(np.float32)
-        done = cloudchamber("evaluate", muon_run, "--data", own)
+            file["inputs"] = rng.dirichlet(np.ones(bins), 4).astype(np.float32)
+        done = cloudchamber("evaluate", photon_run, "--data", own)
         assert done.returncode == status
-    refused(done, 1, "bin=20", "(4, 30)")
+    refused(done, 1, "bin=40", "(4, 30)")
 
 
-def test_flat_times_are_outside_the_training_range(muon_run: Path, tmp_path: Path) -> None:
+def test_photons_at_one_depth_are_outside_the_training_range(photon_run: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "odd.h5", "w") as file:
-        file["time"] = np.full((3, 200), 9.5, np.float32)
-    done = cloudchamber("evaluate", muon_run, "--data", tmp_path / "odd.h5")
+        file["depth"] = np.full((3, 200), 9.5, np.float32)
+    done = cloudchamber("evaluate", photon_run, "--data", tmp_path / "odd.h5")
     assert done.returncode == 0
     assert "3 of 3 inputs lie outside the range of the training" in done.stderr
 
 
-def test_truncated_and_spoiled_data(muon_run: Path, tmp_path: Path) -> None:
+def test_truncated_and_spoiled_data(photon_run: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "nan.h5", "w") as file:
-        file["time"] = np.full((3, 200), np.nan, np.float32)
-    refused(cloudchamber("evaluate", muon_run, "--data", tmp_path / "nan.h5"), 1, "time", "finite")
+        file["depth"] = np.full((3, 200), np.nan, np.float32)
+    refused(cloudchamber("evaluate", photon_run, "--data", tmp_path / "nan.h5"), 1, "depth", "finite")
     whole = (tmp_path / "nan.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
-    refused(cloudchamber("evaluate", muon_run, "--data", tmp_path / "cut.h5"), 1, "cut.h5")
+    refused(cloudchamber("evaluate", photon_run, "--data", tmp_path / "cut.h5"), 1, "cut.h5")
 
 
-def test_truth_of_own_data_is_used_or_refused(muon_run: Path, tmp_path: Path) -> None:
+def test_truth_of_own_data_is_used_or_refused(photon_run: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    times = rng.exponential(2.2, (5, 200)).clip(0, 9.9).astype(np.float32)
+    depths = rng.exponential(2.2, (5, 200)).clip(0, 9.9).astype(np.float32)
     for name, truth, status in (("good", 2.2, 0), ("nan", np.nan, 1), ("negative", -2.2, 1)):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
-            file["time"], file["lifetime"] = times, np.full(5, truth, np.float32)
-        done = cloudchamber("evaluate", muon_run, "--data", tmp_path / f"{name}.h5")
+            file["depth"], file["mean_free_path"] = depths, np.full(5, truth, np.float32)
+        done = cloudchamber("evaluate", photon_run, "--data", tmp_path / f"{name}.h5")
         assert done.returncode == status, done.stderr
         if status:
-            refused(done, 1, "lifetime")
+            refused(done, 1, "mean_free_path")
         else:
             assert "mae" in done.stdout
 
@@ -197,25 +199,25 @@ def test_resume_with_other_data_is_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     data = tmp_path / "mine.h5"
     for scale in (1.0, 2.0):
-        lifetime = rng.uniform(1, 4, 60).astype(np.float32)
+        path = rng.uniform(1, 4, 60).astype(np.float32)
         with h5py.File(data, "w") as file:
-            file["lifetime"] = lifetime
-            file["time"] = (scale * rng.exponential(lifetime[:, None] / 2, (60, 200))).clip(0, 9.9).astype(np.float32)
+            file["mean_free_path"] = path
+            file["depth"] = (scale * rng.exponential(path[:, None] / 2, (60, 200))).clip(0, 9.9).astype(np.float32)
         if scale == 1.0:
             words = [
                 "run",
-                MUON,
+                PHOTONS,
                 "--preset",
                 "tiny",
                 "--set",
-                "decays=200",
+                "photons=200",
                 "--data",
                 data,
                 "--runs",
                 tmp_path / "runs",
             ]
             assert cloudchamber(*words).returncode == 0
-            (run,) = (tmp_path / "runs" / "muon-lifetime").iterdir()
+            (run,) = (tmp_path / "runs" / "photon-mean-free-path").iterdir()
             (run / "STATUS").write_text("running\n")
     refused(cloudchamber("run", "--resume", run), 1, "data have changed", "start a new run")
 
@@ -235,17 +237,17 @@ def test_study_file_that_cannot_be_imported(tmp_path: Path) -> None:
     refused(cloudchamber("describe", tmp_path / "mine.py"), 2, "mine.py", "a_module_that_is_not_there")
 
 
-def test_resume_of_a_finished_run_says_so(muon_run: Path) -> None:
-    done = cloudchamber("run", "--resume", muon_run)
+def test_resume_of_a_finished_run_says_so(photon_run: Path) -> None:
+    done = cloudchamber("run", "--resume", photon_run)
     assert done.returncode == 0
     assert "finished already" in done.stderr
 
 
-def test_damaged_run_directory(muon_run: Path, tmp_path: Path) -> None:
+def test_damaged_run_directory(photon_run: Path, tmp_path: Path) -> None:
     import shutil
 
     copy = tmp_path / "copy"
-    shutil.copytree(muon_run, copy)
+    shutil.copytree(photon_run, copy)
     (copy / "metrics.json").write_text('{"rows": [')
     refused(cloudchamber("report", copy), 1, "metrics.json")
     (copy / "run.json").write_text("{")
@@ -254,17 +256,17 @@ def test_damaged_run_directory(muon_run: Path, tmp_path: Path) -> None:
 
 def test_runs_cannot_be_made_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = cloudchamber("run", MUON, "--preset", "tiny", "--runs", tmp_path / "file" / "runs")
+    done = cloudchamber("run", PHOTONS, "--preset", "tiny", "--runs", tmp_path / "file" / "runs")
     refused(done, 1, "--runs")
 
 
-def test_a_second_process_in_the_same_run_directory(muon_run: Path) -> None:
-    from cloudchamber.data.store import exclusive
+def test_a_second_process_in_the_same_run_directory(photon_run: Path) -> None:
+    from cloudchamber.data.files import exclusive
 
-    (muon_run / "STATUS").write_text("running\n")
-    with exclusive(muon_run):
-        refused(cloudchamber("run", "--resume", muon_run), 1, "another process")
-    (muon_run / "STATUS").write_text("finished\n")
+    (photon_run / "STATUS").write_text("running\n")
+    with exclusive(photon_run):
+        refused(cloudchamber("run", "--resume", photon_run), 1, "another process")
+    (photon_run / "STATUS").write_text("finished\n")
 
 
 @pytest.mark.slow
@@ -309,12 +311,11 @@ def test_sigkill_and_resume(stage: str, tmp_path: Path, monkeypatch: pytest.Monk
         "simulate", "nuclear-shape", "-n", n, "-o", out, "--preset", "tiny", "--workers", "1", *settings
     )
     assert fresh.returncode == 0, fresh.stderr
-    from cloudchamber.data.store import open_dataset
+    from cloudchamber.data.store import Dataset
     from cloudchamber.study import load_study
 
     study = load_study("nuclear-shape")
-    config = study.preset("tiny").changed({"events": 1000, "epochs": 6})
-    assert open_dataset(out, study.schema, study.lengths(config)).hash() == killed_data
+    assert Dataset([out], study.schema).hash() == killed_data
 
 
 def test_generators_stand_in_columns_beside_what_they_violate(capsys: pytest.CaptureFixture[str]) -> None:

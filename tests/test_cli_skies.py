@@ -13,9 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
-from cloudchamber import run as road
+from cloudchamber import null_hypothesis
 from cloudchamber.cli import main
 from cloudchamber.data.skies import cosmic_rays_of
+from cloudchamber.run_directory import open_run, restored
 from cloudchamber.simulators.cosmicrays.directions import to_degrees
 from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies
 
@@ -88,7 +89,7 @@ def test_p_values_of_a_catalogue(sky_run: Path, cloudchamber: Command, tmp_path:
     status, out, err = cloudchamber("evaluate", sky_run, "--data", data, "-o", tmp_path / "out.h5")
     assert status == 0, err
     found = p_values(out)
-    assert set(found) == set(road.restored(road.open_run(sky_run), "cpu"))
+    assert set(found) == set(restored(open_run(sky_run), "cpu"))
     assert found["mean"] == 1
     for name in ("autocorrelation", "top_hat", "likelihood", "template"):
         assert found[name] == pytest.approx(1 / 1001, rel=0.01)
@@ -125,7 +126,7 @@ def test_searches_for_another_number_of_cosmic_rays_are_left_out(
 def test_skies_with_the_truth_are_scored(sky_run: Path, cloudchamber: Command, tmp_path: Path) -> None:
     with h5py.File(sky_run / "predictions.h5") as file:
         n = len(file["test/truth"])
-    opened = road.open_run(sky_run)
+    opened = open_run(sky_run)
     simulated = tmp_path / "more.h5"
     words = ("cosmic-ray-universe", "-n", n, "-o", simulated, "--preset", "tiny", "--seed", 5, "--workers", 1)
     assert cloudchamber("simulate", *words)[0] == 0
@@ -220,7 +221,7 @@ def test_lens_of_another_version_is_named_and_made_again(
     cloudchamber: Command, tmp_path: Path, own_cache: Path
 ) -> None:
     from cloudchamber.data import lenses
-    from cloudchamber.data.store import read_attributes, read_shard, write_shard
+    from cloudchamber.data.shards import read_attributes, read_shard, write_shard
 
     settings = ("field=jf12-regular", "lens_nside=4", "lens_rigidities=3")
     words = [word for setting in settings for word in ("--set", setting)]
@@ -229,7 +230,7 @@ def test_lens_of_another_version_is_named_and_made_again(
         simulated = ("cosmic-ray-sources", "-n", 4, "-o", tmp_path / name, "--preset", "tiny", "--workers", 1)
         return cloudchamber("simulate", *simulated, *words)
 
-    from cloudchamber.arrival_directions import lens_of
+    from cloudchamber.experiments.skies import lens_of
     from cloudchamber.study import load_study
 
     config = load_study("cosmic-ray-sources").preset("tiny").changed(dict(one.split("=") for one in settings))
@@ -258,8 +259,8 @@ def test_lens_of_another_version_is_named_and_made_again(
 
 def test_null(sky_run: Path, cloudchamber: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Path(shutil.copytree(sky_run, tmp_path / "run"))
-    monkeypatch.setattr(road, "NULL_CHUNK", 60)
-    monkeypatch.setattr(road, "write_report", lambda run: run.path / "report.html")
+    monkeypatch.setattr(null_hypothesis, "NULL_CHUNK", 60)
+    monkeypatch.setattr(null_hypothesis, "write_report", lambda run: run.path / "report.html")
     status, out, err = cloudchamber("null", run, "--predictor", "multiplets", "-n", 120)
     assert status == 0, err
     assert "120 null records of multiplets in" in out

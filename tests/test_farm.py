@@ -23,7 +23,8 @@ import pytest
 
 import cloudchamber
 from cloudchamber import farm
-from cloudchamber.data.store import Dataset, read_shard, write_file
+from cloudchamber.data.shards import read_shard
+from cloudchamber.data.store import Dataset, write_file
 from cloudchamber.schema import BadInput, fingerprint
 from cloudchamber.study import PredictorStudy, load_study
 

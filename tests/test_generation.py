@@ -16,24 +16,22 @@ import numpy as np
 import pytest
 
 from cloudchamber import cli, generation
-from cloudchamber import run as road
 from cloudchamber.data.interactions import read_events, write_events
+from cloudchamber.run import travel
+from cloudchamber.run_directory import Resources, Run, merge_history, new_run, open_run, read_metrics
 from cloudchamber.schema import BadInput
 from cloudchamber.study import GeneratorStudy, load_study
 
 PHOTONS = str(Path(__file__).with_name("generator_study.py"))
-MUON = str(Path(__file__).parents[1] / "docs" / "examples" / "muon_lifetime.py")
-HERE = road.Resources(workers=1, device="cpu")
+HERE = Resources(workers=1, device="cpu")
 
 
-def new_run(home: Path, data: Path | None = None) -> road.OpenRun[GeneratorStudy]:
-    study = load_study(PHOTONS)
-    assert isinstance(study, GeneratorStudy)
-    return road.new_run(study, PHOTONS, "tiny", study.preset("tiny"), 1, home, data)
+def new_photons(home: Path, data: Path | None = None) -> Run[GeneratorStudy]:
+    return new_run(PHOTONS, preset="tiny", runs=home, data=data)
 
 
 def metrics_of(run: Path) -> dict[str, Any]:
-    return road.read_metrics(run)
+    return read_metrics(run)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("photons")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLOUDCHAMBER_CACHE", str(home / "cache"))
-        return generation.travel(new_run(home / "runs"), HERE).path
+        return travel(new_photons(home / "runs"), HERE).path
 
 
 @pytest.fixture
@@ -83,17 +81,19 @@ def test_a_run_has_all_pieces(finished: Path) -> None:
         assert about["model"] == "measured of photons"
         assert (about["study"], about["generator"], about["seed"]) == ("photons", "measured", "1")
     with h5py.File(finished / "gallery.h5") as file:
-        assert file["again"].shape == (6,)
+        assert file["count"].shape == (60,)
+    with h5py.File(finished / "explanations" / "mean_count.h5") as file:
+        assert file.keys() == {"again", "measured"}
 
 
 def test_an_interrupted_run_goes_on(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_STOP", "measured")
-    run = new_run(tmp_path)
+    run = new_photons(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        generation.travel(run, HERE)
+        travel(run, HERE)
     assert (run.path / "STATUS").read_text() == "failed: interrupted\n"
     monkeypatch.delenv("TOY_STOP")
-    generation.travel(road.open_run(run.path), HERE)
+    travel(open_run(run.path), HERE)
     assert metrics_of(run.path)["rows"] == metrics_of(finished)["rows"]
     fits = {name: (run.path / "checkpoints" / name / "fits").read_text().count("fit") for name in ("again", "measured")}
     assert fits == {"again": 1, "measured": 2}
@@ -107,9 +107,9 @@ def test_a_run_of_own_events_and_no_others(tmp_path: Path) -> None:
     assert isinstance(study, GeneratorStudy)
     own = study.events(study.simulate(study.preset("tiny"), 0, 30, np.random.SeedSequence(7)))
     write_events(tmp_path / "own.h5", own, {})
-    run = generation.travel(new_run(tmp_path / "runs", tmp_path / "own.h5"), HERE)
+    run = travel(new_photons(tmp_path / "runs", tmp_path / "own.h5"), HERE)
     assert run.record["n_records"] == run.config.model_dump()["events"] == 30
-    assert road.open_run(run.path).config.model_dump() == run.config.model_dump()
+    assert open_run(run.path).config.model_dump() == run.config.model_dump()
     rows = metrics_of(run.path)["rows"]
     assert {(row["predictor"], row["sample"]) for row in rows} == {("measured", "test"), ("measured", "test, fast")}
     assert all(row["floor"] is None for row in rows)
@@ -121,7 +121,7 @@ def test_a_run_of_own_events_and_no_others(tmp_path: Path) -> None:
     assert len(read_events(run.path / "generated" / "test" / "truth.h5")[0]) == 3
     write_events(tmp_path / "own.h5", own.ordered(np.arange(29)), {})
     with pytest.raises(BadInput, match="its data have changed since it began"):
-        generation.travel(road.open_run(run.path), HERE)
+        travel(open_run(run.path), HERE)
 
 
 def test_chunks_have_seeds_of_their_own(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ class Standing:
 def test_a_generator_may_stand_on_one_before_it(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = road.open_run(finished)
+    opened = open_run(finished)
     known = opened.study.generators
 
     def generators(*settings: Any) -> dict[str, Any]:
@@ -196,12 +196,12 @@ def test_a_generator_may_stand_on_one_before_it(
 
 
 def test_history_has_the_parts_of_a_predictor_and_members_once(finished: Path, tmp_path: Path) -> None:
-    run = replace(road.open_run(finished), path=tmp_path)
+    run = replace(open_run(finished), path=tmp_path)
     for name in ("flow", "flow/counts", "nets", "nets/member-0"):
         directory = tmp_path / "checkpoints" / name
         directory.mkdir(parents=True)
         (directory / "history.csv").write_text(f"epoch,train_loss\n0,{len(name)}\n")
-    road.merge_history(run)
+    merge_history(run)
     assert (tmp_path / "history.csv").read_text().splitlines() == [
         "predictor,epoch,train_loss", "flow/counts,0,11", "flow,0,4", "nets,0,4",
     ]  # fmt: skip
@@ -329,9 +329,23 @@ def test_run_and_resume_from_the_command_line(tmp_path: Path, command: Callable[
     assert (run / "STATUS").read_text() == "finished\n"
 
 
+def test_explanations_of_generators_are_made_again(
+    finished: Path, tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "cache"))
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    (copy / "explanations" / "mean_count.h5").unlink()
+    status, out, error = command("explain", copy, "--device", "cpu", "--workers", 1)
+    assert status == 0, error
+    assert out.split() == [str(copy / "explanations" / "mean_count.h5")]
+    status, _, error = command("explain", copy, "--method", "mean_counts")
+    assert status == 2
+    assert "did you mean 'mean_count'" in error
+
+
 def test_verbs_that_do_not_fit_say_so(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
     for words in (
-        ("explain", finished),
         ("null", finished, "--predictor", "again"),
         ("search", PHOTONS, "--preset", "tiny", "--runs", tmp_path),
     ):
@@ -340,8 +354,7 @@ def test_verbs_that_do_not_fit_say_so(finished: Path, tmp_path: Path, command: C
         assert (status, error) == (
             2, f"cloudchamber: `cloudchamber {verb}` is not for study 'photons', which generates events\n",
         )  # fmt: skip
-    study = load_study(MUON)
-    run = road.new_run(study, MUON, "tiny", study.preset("tiny"), 1, tmp_path, None)
+    run = new_run("photon-mean-free-path", preset="tiny", runs=tmp_path)
     status, _, error = command("generate", run.path, "-n", 3, "-o", tmp_path / "new.h5")
     assert status == 2
-    assert "`cloudchamber generate` is not for study 'muon-lifetime', which predicts" in error
+    assert "`cloudchamber generate` is not for study 'photon-mean-free-path', which predicts" in error

@@ -17,14 +17,14 @@ import pytest
 
 from cloudchamber.data.samples import Samples
 from cloudchamber.schema import BadInput
-from cloudchamber.search import OpenSearch, new_search, open_search, search
+from cloudchamber.search import Search, new_search, open_search, search
 from cloudchamber.study import PredictorStudy, load_study
 
 SOURCE = str(Path(__file__).parent / "search_study.py")
 COMMAND = [sys.executable, "-m", "cloudchamber.cli", "search"]
 
 
-def begin(home: Path, study: PredictorStudy | None = None, **other: Any) -> OpenSearch:
+def begin(home: Path, study: PredictorStudy | None = None, **other: Any) -> Search:
     given: dict[str, Any] = {"trials": 8, "sampler": "random", "winner_seeds": 0, **other}
     settings = given.pop("settings", {})
     return new_search(study or load_study(SOURCE), SOURCE, "tiny", settings, given.pop("seed", 1), home, **given)
@@ -101,10 +101,10 @@ def test_score_is_of_the_validation_split_and_the_changes_end_with_the_trials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No trial reads a record of the test split, and the winner has the preset's own number of records."""
-    from cloudchamber import run
+    from cloudchamber import prediction
 
     sizes: list[int] = []
-    original = run.split_by_group
+    original = prediction.split_by_group
 
     def split(groups: Any, seed: int) -> Any:
         sizes.append(len(groups))
@@ -117,7 +117,7 @@ def test_score_is_of_the_validation_split_and_the_changes_end_with_the_trials(
         reads.append(self.indices if which is None else self.indices[which])
         return inputs(self, which, rng)
 
-    monkeypatch.setattr(run, "split_by_group", split)
+    monkeypatch.setattr(prediction, "split_by_group", split)
     monkeypatch.setattr(Samples, "inputs", watched)
     search(begin(tmp_path, trials=4), 1, "cpu")
     _, _, test = original(np.arange(60), 1)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cloudchamber.data.samples import Inputs, Prediction, Samples
+from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import Array, Arrays, Config
-from cloudchamber.study import Predictor, PredictorStudy, Row
+from cloudchamber.study import Predictor, PredictorStudy
 
 
 class ToyConfig(Config):
@@ -112,7 +113,6 @@ study = PredictorStudy(
     simulate=simulate,
     input=Array("record spread", "fm", "standard deviation of the numbers"),
     input_name="spread",
-    input_lengths=lambda config: {"spread": 1},
     inputs=inputs,
     targets=lambda config, records: records["width"][:, None],
     target_names=("width",),

@@ -36,15 +36,11 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import cloudchamber
-from cloudchamber.data.store import (
-    Dataset,
-    cache_directory,
-    checked,
-    exclusive,
-    is_sealed,
-    read_attributes,
-    write_shard,
-)
+from cloudchamber.data.columns import checked
+from cloudchamber.data.files import cache_directory, exclusive
+from cloudchamber.data.seal import is_sealed
+from cloudchamber.data.shards import read_attributes, write_shard
+from cloudchamber.data.store import Dataset
 from cloudchamber.schema import SCHEMA_VERSION, Arrays, BadInput, Config, fingerprint
 from cloudchamber.study import Study, load_study, study_names
 
@@ -53,11 +49,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Progress = Callable[[int, int], None]
+"""Called with (records done, records in all)."""
+
 CONNECT_SECONDS = 10
 """How long a scheduler may take to answer."""
 
 LOCAL_SECONDS = 60
 """How long our own scheduler may take, on a machine that is very busy."""
+
+EXPERIMENTS = "cloudchamber.experiments."
+"""Modules into which the source of a study's ``simulate`` is followed."""
 
 TASKS_PER_CORE = 2
 """Chunks given to a worker's core ahead of time: enough that it never waits, few enough that memory does not grow."""
@@ -97,7 +99,7 @@ def simulate(
     *,
     workers: int | None = None,
     scheduler: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     study_source: str,
 ) -> Dataset:
     """A data set of ``n`` records, from the cache as far as it is there and whole.
@@ -189,26 +191,51 @@ def code_hash(study: Study) -> str:
 
 
 def _reached_source(function: Callable[..., Any]) -> str:
-    """The source of a function, and of the functions, classes and values of its module that it names, in turn.
+    """The source of a function, and of the functions, classes and values that it names, in turn.
 
-    What it imports is not followed: physics lives in ``simulators/`` or in the study's own file.
+    They are followed within its module and into ``experiments/``, not farther: physics lives in ``simulators/``, whose
+    files are hashed as they are.
     """
-    module = sys.modules[function.__module__]
+    found: dict[tuple[str, str], str] = {}
+    open_ends = {(function.__module__, function.__name__)}
+    while open_ends:
+        place = open_ends.pop()
+        found[place] = _definitions(place[0])[place[1]]
+        open_ends |= _named(place[0], found[place]) - found.keys()
+    ours = function.__module__
+    return "\n".join(
+        f"{name if module == ours else f'{module}.{name}'}: {found[module, name]}" for module, name in sorted(found)
+    )
+
+
+def _definitions(module: str) -> dict[str, str]:
+    """The source of every function, class and value of a module, by name; comments and layout do not count."""
     defined: dict[str, str] = {}
-    for node in ast.parse(inspect.getsource(module)).body:
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             defined[node.name] = ast.unparse(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             defined |= {name.id: ast.unparse(node) for name in targets if isinstance(name, ast.Name)}
-    found: dict[str, str] = {}
-    open_ends = {function.__name__}
-    while open_ends:
-        word = open_ends.pop()
-        found[word] = defined[word]
-        words = {node.id for node in ast.walk(ast.parse(defined[word])) if isinstance(node, ast.Name)}
-        open_ends |= (words & defined.keys()) - found.keys()
-    return "\n".join(f"{name}: {found[name]}" for name in sorted(found))
+    return defined
+
+
+def _named(module: str, source: str) -> set[tuple[str, str]]:
+    """(module, name) of what the source of a definition in ``module`` names there and in ``experiments/``."""
+    known, defined = vars(sys.modules[module]), _definitions(module)
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and node.id in defined:
+            found.add((module, node.id))
+        elif isinstance(node, ast.Name):
+            home = getattr(known.get(node.id), "__module__", "")  # of a function or class that was imported
+            if home.startswith(EXPERIMENTS):
+                found.add((home, node.id))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            home = getattr(known.get(node.value.id), "__name__", "")  # of a module that was imported
+            if home.startswith(EXPERIMENTS):
+                found.add((home, node.attr))
+    return {(home, name) for home, name in found if name in _definitions(home)}
 
 
 def _key(study: Study, origin: Origin) -> str:

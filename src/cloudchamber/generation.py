@@ -1,12 +1,11 @@
-"""The road of a study of generators: simulate, fit, sample, score, report, into a run directory as ``run`` makes it.
+"""The steps of the road that are particular to studies of generators, as ``prediction`` has those of predictors.
 
-What it has besides: ``generated/<sample>/truth.h5`` and ``generated/<sample>/<generator>.h5``, the events of the test
-split and of each probe and those that every generator made under the same conditions, and ``sample_s`` in run.json, the
-events per second of each. Generators sample in chunks, each from a seed of its own, so that results depend on the seed
-alone.
+A run has besides: ``generated/<sample>/truth.h5`` and ``generated/<sample>/<generator>.h5``, the events of the test
+split and of each probe and those that every generator made under the same conditions; in run.json ``sample_s``, events
+per second of each. Generators sample in chunks, each from a seed of its own, so that results depend on the seed alone.
 
-Where a user's events are the truth, the configuration is the study's ``fitting`` of them. Nothing simulates more of
-such events: there is neither a floor (truth against truth) nor a probe.
+Where a user's events are the truth, nothing simulates more of them: there is neither a floor (truth against truth) nor
+a probe.
 """
 
 from __future__ import annotations
@@ -17,33 +16,27 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cloudchamber.data.splits import split_by_group
-from cloudchamber.run import (
-    OpenRun,
-    Progress,
+from cloudchamber.data.store import Dataset
+from cloudchamber.farm import Progress
+from cloudchamber.metrics.rows import Row
+from cloudchamber.run_directory import (
     Resources,
-    choose_device,
-    fitted,
-    merge_history,
+    Run,
     note_data,
     open_run,
-    probe_records,
-    restore,
+    restored,
     simulated,
-    working,
-    write_arrays,
-    write_json,
-    write_metrics,
-    write_report,
+    simulated_probes,
+    with_floors,
 )
-from cloudchamber.schema import BadInput, did_you_mean
-from cloudchamber.study import Generator, GeneratorStudy, Row, of_kind
+from cloudchamber.schema import BadInput
+from cloudchamber.study import Generator, GeneratorStudy, of_kind
 
 log = logging.getLogger("cloudchamber")
 
@@ -51,51 +44,11 @@ CHUNK = 10_000
 """Events that a generator makes at once, from one seed."""
 
 
-def travel(run: OpenRun[GeneratorStudy], resources: Resources) -> OpenRun[GeneratorStudy]:
-    """Go the whole road in ``run``'s directory, from wherever it stands."""
-    with working(run):
-        study = run.study
-        device = choose_device(resources.device)
-        with run.timed("simulate"):
-            events = simulate_or_read(run, resources)
-            run = fitting(run, events)
-            run.note(device=device)
-        train, validation, test = (
-            events.ordered(rows) for rows in split_by_group(np.arange(len(events), dtype=np.int64), run.seed)
-        )
-        del events
-        with run.timed("train"):
-            generators = fitted(run, generators_of(run, device), train, validation)
-            merge_history(run)
-        rows: list[Row] = []
-        seconds = dict.fromkeys(generators, 0.0)
-        count = 0
-        for sample in ("test",) if run.record["data"] is not None else ("test", *study.probes):
-            with run.timed("simulate"):
-                truth = test if sample == "test" else all_events(study, probe_records(run, sample, resources)[1])
-            with run.timed("evaluate"):
-                made = {}
-                for name, generator in generators.items():
-                    log.info("sampling %s (%s)", name, sample)
-                    start = time.perf_counter()
-                    made[name] = like(study, generator, truth, run.seed, f"{sample}/{name}")
-                    seconds[name] += time.perf_counter() - start
-                count += len(truth)
-                write_generated(run, sample, truth, made, generators)
-                known = train if sample == "test" else None
-                rows += score(run, sample, known, truth, made, generators)
-            if sample == "test" and study.gallery is not None:
-                with run.timed("explain"):
-                    arrays = study.gallery(run.config, generators, truth, made, np.random.default_rng(run.seed))
-                    write_arrays(run.path / "gallery.h5", arrays)
-        run.note(sample_s={name: round(count / taken, 2) for name, taken in seconds.items()})
-        write_metrics(run, rows, generators)
-        write_report(run)
-    return run
+# --- the steps of the road --------------------------------------------------------------------------------------------
 
 
-def simulate_or_read(run: OpenRun[GeneratorStudy], resources: Resources) -> Any:
-    """All events of a run: from the cache or the farm, or from the user's own file.
+def data_of(run: Run[GeneratorStudy], resources: Resources) -> Any:
+    """All events of a run: from the cache or the farm, or the user's own.
 
     Raises:
         BadInput: they are others than those that the run began with.
@@ -111,29 +64,55 @@ def simulate_or_read(run: OpenRun[GeneratorStudy], resources: Resources) -> Any:
     return all_events(run.study, records)
 
 
-def fitting(run: OpenRun[GeneratorStudy], events: Any) -> OpenRun[GeneratorStudy]:
-    """The run with the configuration that fits a user's events; it is written to config.json."""
-    if run.record["data"] is None or run.study.fitting is None:
-        return run
-    config = run.study.fitting(run.config, events)
-    write_json(run.path / "config.json", config.model_dump(mode="json"))
-    return replace(run, config=config)
+def split(run: Run[GeneratorStudy], events: Any) -> tuple[Any, Any, Any]:
+    """Training, validation and test events."""
+    everything = np.arange(len(events), dtype=np.int64)
+    train, validation, test = (events.ordered(part) for part in split_by_group(everything, run.seed))
+    return train, validation, test
 
 
-def generators_of(run: OpenRun[GeneratorStudy], device: str) -> dict[str, Generator]:
-    """The generators of a run; no floor if it learns from a user's events."""
-    known = run.study.generators(run.config, run.seed, device)
-    return known if run.record["data"] is None else without_floor(known)
+def probes(run: Run[GeneratorStudy], resources: Resources) -> dict[str, Dataset]:
+    """The records of every probe, on disk; none where a user's events are the truth."""
+    if run.record["data"] is not None:
+        return {}
+    return {name: records for name, (_, records) in simulated_probes(run, resources).items()}
 
 
-def without_floor(known: Mapping[str, Generator]) -> dict[str, Generator]:
-    """All but the simulator again, which is no floor for events that it did not make."""
-    return {name: generator for name, generator in known.items() if generator.kind != "floor"}
+def score(
+    run: Run[GeneratorStudy],
+    generators: Mapping[str, Generator],
+    train: Any,
+    test: Any,
+    probes: Mapping[str, Dataset],
+) -> list[Row]:
+    """Rows of metrics for the test split and every probe, each with the floor (that metric of the ``floor`` generator).
+
+    One sample's events are in memory at a time. Writes ``generated/`` and notes ``sample_s``.
+    """
+    rows: list[Row] = []
+    seconds = dict.fromkeys(generators, 0.0)
+    count = 0
+    for sample in ("test", *probes):
+        truth = test if sample == "test" else all_events(run.study, probes[sample])
+        made = {}
+        for name, generator in generators.items():
+            log.info("sampling %s (%s)", name, sample)
+            start = time.perf_counter()
+            made[name] = like(run.study, generator, truth, run.seed, f"{sample}/{name}")
+            seconds[name] += time.perf_counter() - start
+        count += len(truth)
+        write_generated(run, sample, truth, made, generators)
+        rows += rows_of(run, sample, train if sample == "test" else None, truth, made, generators)
+    run.note(sample_s={name: round(count / taken, 2) for name, taken in seconds.items()})
+    return rows
 
 
-def all_events(study: GeneratorStudy, records: Any) -> Any:
+def all_events(study: GeneratorStudy, records: Dataset) -> Any:
     """The events of a whole data set."""
     return study.events(records.read(np.arange(len(records), dtype=np.int64)))
+
+
+# --- new events -------------------------------------------------------------------------------------------------------
 
 
 def sampled(generator: Generator, condition: Callable[[int, int], Any], n: int, seed: int, place: str) -> Iterator[Any]:
@@ -161,7 +140,7 @@ def like(study: GeneratorStudy, generator: Generator, truth: Any, seed: int, pla
 
 
 def write_generated(
-    run: OpenRun[GeneratorStudy], sample: str, truth: Any, made: Mapping[str, Any], generators: Mapping[str, Generator]
+    run: Run[GeneratorStudy], sample: str, truth: Any, made: Mapping[str, Any], generators: Mapping[str, Generator]
 ) -> None:
     """``generated/<sample>/``: the true events and those of each generator, one by one under the same conditions."""
     directory = run.path / "generated" / sample
@@ -173,8 +152,8 @@ def write_generated(
             append(events)
 
 
-def score(
-    run: OpenRun[GeneratorStudy],
+def rows_of(
+    run: Run[GeneratorStudy],
     sample: str,
     train: Any,
     truth: Any,
@@ -182,11 +161,8 @@ def score(
     generators: Mapping[str, Generator],
 ) -> list[Row]:
     """Rows of metrics of a sample or its parts, each with the floor (the same metric of the ``floor`` generator)."""
-    floor = next((name for name in made if generators[name].kind == "floor"), None)
     found = run.study.rows(run.config, sample, train, truth, made, np.random.default_rng(run.seed))
-    rows = [{"sample": sample, **row} for row in found]
-    floors = {(row["sample"], row["target"], row["metric"]): row["value"] for row in rows if row["predictor"] == floor}
-    return [{**row, "floor": floors.get((row["sample"], row["target"], row["metric"]))} for row in rows]
+    return with_floors([{"sample": sample, **row} for row in found], generators)
 
 
 # --- verbs on a finished run ------------------------------------------------------------------------------------------
@@ -208,14 +184,15 @@ def evaluate(path: Path, data: Path, device: str) -> list[Row]:
     shares = ", ".join(f"{share:.1%} in {name}" for name, one in beyond.items() if (share := float(one.mean())) > 0)
     if shares:
         log.warning("of the %d events of %s lie outside the training: %s", len(truth), data, shares)
-    generators = without_floor(restore(run, generators_of(run, choose_device(device))))
+    # the simulator again is no floor for events that it did not make
+    generators = {name: one for name, one in restored(run, device).items() if one.kind != "floor"}
     made = {}
     for name, generator in generators.items():
         try:
             made[name] = like(study, generator, truth, run.seed, f"own/{name}")
         except BadInput as error:
             log.warning("%s is left out: %s", name, error)
-    return score(run, "own", None, truth, made, generators)
+    return rows_of(run, "own", None, truth, made, generators)
 
 
 def generate(
@@ -253,13 +230,10 @@ def generate(
     _refuse_to_write(output, n)
     run = open_run(path)
     study = of_kind(run.study, GeneratorStudy, "generate")
-    known = generators_of(run, choose_device(device))
     name = study.headline[0] if generator is None else generator
-    if name not in known:
-        raise BadInput(f"study {study.name!r} has no generator {name!r}{did_you_mean(name, known)}", status=2)
     condition = study.wanted(run.config, settings, 1, extrapolate)  # refuses wrong words before the work
     beyond = any(bool(one.any()) for one in study.outside(run.config, condition).values())
-    chosen = _restored(run, known, name)
+    chosen: Generator = restored(run, device, name)[name]
     about = {
         "model": chosen.title, "version": run.record["version"], "data": f"run {path.resolve().name}",
         "study": study.name, "run": str(path.resolve()), "generator": name, "seed": str(seed),
@@ -277,12 +251,6 @@ def generate(
             if progress is not None:
                 progress(done, n)
     return chosen
-
-
-def _restored(run: OpenRun[GeneratorStudy], known: Mapping[str, Generator], name: str) -> Generator:
-    """One of the ``known`` generators, after those before it, on which it may stand."""
-    names = list(known)
-    return restore(run, {one: known[one] for one in names[: names.index(name) + 1]})[name]
 
 
 def _refuse_to_write(output: Path, n: int) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, get_args, get_origin
+from typing import Annotated, Any, Self, TypeVar, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,15 @@ SCHEMA_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
 """Named arrays that share their first axis (records), besides those of rows that records own (``Array.of``)."""
+
+
+Setting = TypeVar("Setting")
+LEARNING = "learning"
+Learning = Annotated[Setting, LEARNING]
+"""``epochs: Learning[int] = Field(40)``: a setting of a configuration that does not change the data.
+
+A data set serves all its values; simulation sees its default (``study.Study.data_config``).
+"""
 
 
 class BadInput(Exception):
@@ -35,7 +44,12 @@ class BadInput(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the nearest known name, else ``"; known: ..."``."""
+    """``"; did you mean 'x'?"`` for the nearest known name, else ``"; known: ..."``.
+
+    Examples:
+        >>> did_you_mean("Pbb", ["Pb", "U"]), did_you_mean("x", ["Pb", "U"])
+        ("; did you mean 'Pb'?", '; known: Pb, U')
+    """
     names = sorted(known)
     folded = {name.lower(): name for name in names}
     same = folded.get(word.lower())

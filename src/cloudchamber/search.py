@@ -12,19 +12,14 @@ journal of trials (``journal.log``), a lock file a process (``processes/``), sea
 
 from __future__ import annotations
 
-import fcntl
-import itertools
 import json
 import logging
 import multiprocessing
 import os
-import platform
 import shutil
 import sys
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,12 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cloudchamber import __version__, farm
+from cloudchamber import farm
+from cloudchamber.data.files import exclusive, write_json, write_text
 from cloudchamber.data.samples import Samples
-from cloudchamber.data.store import exclusive, write_text
-from cloudchamber.run import commit, hardware, predict_all, splits, write_json
+from cloudchamber.metrics.rows import Row
+from cloudchamber.prediction import predict_all, rows_of, splits
+from cloudchamber.run_directory import FINISHED, new_directory, origin
 from cloudchamber.schema import BadInput, Config, did_you_mean
-from cloudchamber.study import Predictor, PredictorStudy, Row, SearchSpace, load_study, of_kind
+from cloudchamber.search_journal import bury, failure, finished, open_journal, process_number, quiet, running, turn
+from cloudchamber.study import Predictor, PredictorStudy, SearchSpace, load_study, of_kind
 
 if TYPE_CHECKING:
     import optuna
@@ -46,9 +44,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("cloudchamber")
 
 SAMPLERS = ("tpe", "random")
-
-ATTEMPTS = 3
-"""How often a trial is begun whose process is killed before it counts as failed."""
 
 RESAMPLES = 10
 """Bootstrap samples of the trials, for the errors of importances; each has a quarter of the trees."""
@@ -66,7 +61,7 @@ Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class OpenSearch:
+class Search:
     """A search's directory, study and own record (run.json)."""
 
     path: Path
@@ -76,16 +71,25 @@ class OpenSearch:
 
     @property
     def seed(self) -> int:
+        """Of the trials; the winner is trained with those after it."""
         return int(self.record["seed"])
 
     @property
     def trials(self) -> int:
+        """In all."""
         return int(self.record["trials"])
 
     def note(self, **content: Any) -> None:
         """Add to run.json."""
         self.record.update(content)
         write_json(self.path / "run.json", self.record)
+
+    def journal(self, process: int) -> optuna.Study:
+        """The trials, for the process of that number."""
+        return open_journal(
+            self.path, self.study.name, direction=self.space.direction, sampler=self.record["sampler"], seed=self.seed,
+            process=process,
+        )  # fmt: skip
 
     def extend(self, trials: int | None, winner_seeds: int | None) -> None:
         """Another number of trials in all, or of the winner's trainings; None: as it was."""
@@ -114,7 +118,7 @@ def new_search(
     trials: int,
     sampler: str,
     winner_seeds: int,
-) -> OpenSearch:
+) -> Search:
     """Make ``<home>/search-<study>/<UTC time>-s<seed>/`` with run.json.
 
     Raises:
@@ -132,26 +136,16 @@ def new_search(
         "study": study.name, "title": f"{study.title}: search for settings", "question": study.question,
         "reference": study.reference, "source": source, "preset": preset, "seed": seed,
         "settings": dict(settings), "sampler": sampler, "trials": trials, "winner_seeds": winner_seeds,
-        "code": farm.code_hash(study), "version": __version__, "commit": commit(), "hardware": hardware(),
-        "host": platform.node(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["cloudchamber", *sys.argv[1:]]), "wall_s": {},
+        "code": farm.code_hash(study), **origin(), "wall_s": {},
     }  # fmt: skip
-    _check_space(OpenSearch(Path(), study, study.search, record))
-    base = home / f"search-{study.name}" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-s{seed}"
-    try:
-        for twin in itertools.count(1):
-            path = base if twin == 1 else base.with_name(f"{base.name}-{twin}")
-            if not path.exists():
-                break
-        (path / "processes").mkdir(parents=True)
-    except OSError as error:
-        raise BadInput(f"cannot make {path} ({error.strerror}): choose another place with --runs DIR") from None
+    _check_space(Search(Path(), study, study.search, record))
+    path = new_directory(home / f"search-{study.name}", seed)
+    (path / "processes").mkdir()
     write_json(path / "run.json", record)
-    return OpenSearch(path, study, study.search, record)
+    return Search(path, study, study.search, record)
 
 
-def open_search(path: Path) -> OpenSearch:
+def open_search(path: Path) -> Search:
     """Read a search's directory; BadInput if it is none, or its study has no search space any more."""
     try:
         record = json.loads((path / "run.json").read_text())
@@ -168,12 +162,12 @@ def open_search(path: Path) -> OpenSearch:
         raise BadInput(f"study {study.name!r} has no search space any more: restore it or start a new search")
     if record.get("code") != farm.code_hash(study):
         raise BadInput(f"{path}: the study's data have changed since it began (other simulators): start a new search")
-    opened = OpenSearch(path, study, study.search, record)
+    opened = Search(path, study, study.search, record)
     _check_space(opened)
     return opened
 
 
-def _check_space(opened: OpenSearch) -> None:
+def _check_space(opened: Search) -> None:
     """Refuse a space that does not fit the study, before anything is simulated."""
     space, settings = opened.space, opened.record["settings"]
     for name in settings:
@@ -232,152 +226,13 @@ def _settings(space: SearchSpace, parameters: Mapping[str, Any]) -> Settings:
     return found
 
 
-# --- the journal, shared by processes ---------------------------------------------------------------------------------
-
-
-class _Lock:
-    """A lock file that the kernel lets go of when its process ends, however it ends; Optuna's journal takes it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.handle = -1
-
-    def acquire(self) -> bool:
-        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self.handle, fcntl.LOCK_EX)
-        return True
-
-    def release(self) -> None:
-        os.close(self.handle)
-
-
-@contextmanager
-def _turn(opened: OpenSearch) -> Iterator[None]:
-    """One process at a time takes stock of the trials and begins one."""
-    lock = _Lock(opened.path / "turn.lock")
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna without its log lines and its warnings of experimental features."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
-
-
-def _journal(opened: OpenSearch, process: int) -> optuna.Study:
-    """The study of Optuna in ``journal.log``; its sampler draws from the child ``process`` of the search's seed."""
-    import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
-
-    path = opened.path / "journal.log"
-    seed = int(np.random.SeedSequence(opened.seed, spawn_key=(process,)).generate_state(1)[0])
-    sampler: optuna.samplers.BaseSampler
-    if opened.record["sampler"] == "tpe":
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-    else:
-        sampler = optuna.samplers.RandomSampler(seed=seed)
-    lock: Any = _Lock(opened.path / "journal.lock")
-    if path.exists():
-        _mend(path, lock)
-    return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(path), lock)),
-        sampler=sampler,
-        study_name=opened.study.name,
-        direction="maximize" if opened.space.direction == "maximize" else "minimize",
-        load_if_exists=True,
-    )
-
-
-def _mend(path: Path, lock: _Lock) -> None:
-    """Cut off a line that a killed process, or a full disk, left half."""
-    lock.acquire()
-    try:
-        with path.open("r+b") as file:
-            content = file.read()
-            if not content.endswith(b"\n"):
-                file.truncate(content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _process(opened: OpenSearch) -> Iterator[int]:
-    """The number of this process in the search, held by a lock file as long as it lives."""
-    with _turn(opened):
-        number = len(list((opened.path / "processes").iterdir()))
-        lock = _Lock(opened.path / "processes" / f"{number:04d}")
-        lock.acquire()
-        os.write(lock.handle, f"pid {os.getpid()} on {platform.node()}\n".encode())
-    try:
-        yield number
-    finally:
-        lock.release()
-
-
-def _is_alive(opened: OpenSearch, number: int) -> bool:
-    handle = os.open(opened.path / "processes" / f"{number:04d}", os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(handle)
-
-
-def _bury(opened: OpenSearch, journal: optuna.Study) -> None:
-    """Mark trials of dead processes as failed, and line up the same settings again. In our turn only.
-
-    A trial gets its process in the turn in which it is begun, so one without is of a process that died then.
-    """
-    from optuna.trial import TrialState
-
-    for trial in journal.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        about = trial.user_attrs
-        if "process" in about and _is_alive(opened, about["process"]):
-            continue
-        attempt = about.get("attempt", 1)
-        journal.tell(trial.number, state=TrialState.FAIL)
-        log.warning("trial %d: its process is gone", trial.number)
-        if attempt < ATTEMPTS:
-            journal.enqueue_trial(
-                trial.params, user_attrs={"attempt": attempt + 1, "origin": about.get("origin", trial.number)}
-            )
-
-
-def _finished(journal: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count: with a score, or failed by themselves (not by the death of their process)."""
-    from optuna.trial import TrialState
-
-    ended = journal.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
-    return [trial for trial in ended if trial.state == TrialState.COMPLETE or _failure(trial)]
-
-
-def _failure(trial: FrozenTrial) -> str | None:
-    """Why a trial has no score; None if it has one, or if the same settings are tried again."""
-    if trial.user_attrs.get("attempt", 1) >= ATTEMPTS and trial.value is None:
-        return f"its process was killed {ATTEMPTS} times"
-    failure: str | None = trial.user_attrs.get("failure")
-    return failure
-
-
 # --- trials -----------------------------------------------------------------------------------------------------------
 
 
 class _Data:
     """The samples of configurations; the data set of the last one is kept."""
 
-    def __init__(self, opened: OpenSearch, seed: int, workers: int = 1) -> None:
+    def __init__(self, opened: Search, seed: int, workers: int = 1) -> None:
         self.opened, self.seed, self.workers = opened, seed, workers
         self.last: tuple[str, Any] = ("", None)
 
@@ -403,28 +258,27 @@ def _score(space: SearchSpace, rows: list[Row]) -> Row:
 
 
 def _rows(study: PredictorStudy, name: str, predictor: Predictor, samples: Samples, seed: int) -> list[Row]:
-    predictions = predict_all({name: predictor}, samples)
-    return study.rows(samples.targets, predictions, np.random.default_rng(seed))
+    return rows_of(study, samples.targets, predict_all({name: predictor}, samples), seed)
 
 
-def work(opened: OpenSearch, device: str) -> None:
+def work(opened: Search, device: str) -> None:
     """Begin trials, beside other processes, until the search has all of its own; wait for theirs.
 
     Raises:
         BadInput: the data, the machine or the search space; a trial whose settings cannot be is only marked as failed.
     """
-    with _quiet(), _process(opened) as number:
+    with quiet(), process_number(opened.path) as number:
         data, distributions = _Data(opened, opened.seed), _distributions(opened.space)
-        with _turn(opened):
-            journal = _journal(opened, number)
+        with turn(opened.path):
+            journal = opened.journal(number)
         while True:
             trial: Trial | None = None
-            with _turn(opened):
-                _bury(opened, journal)
-                ended = len(_finished(journal))
+            with turn(opened.path):
+                bury(opened.path, journal)
+                ended = len(finished(journal))
                 if ended >= opened.trials:
                     return
-                if ended + _running(journal) < opened.trials:
+                if ended + running(journal) < opened.trials:
                     trial = journal.ask(distributions)
                     trial.set_user_attr("process", number)
             if trial is None:
@@ -433,13 +287,7 @@ def work(opened: OpenSearch, device: str) -> None:
                 _try(opened, journal, trial, data, device)
 
 
-def _running(journal: optuna.Study) -> int:
-    from optuna.trial import TrialState
-
-    return len(journal.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-
-
-def _try(opened: OpenSearch, journal: optuna.Study, trial: Trial, data: _Data, device: str) -> None:
+def _try(opened: Search, journal: optuna.Study, trial: Trial, data: _Data, device: str) -> None:
     """Fit and score one trial, and tell the journal."""
     from optuna.trial import TrialState
 
@@ -483,7 +331,7 @@ def _try(opened: OpenSearch, journal: optuna.Study, trial: Trial, data: _Data, d
 # --- the road ---------------------------------------------------------------------------------------------------------
 
 
-def search(opened: OpenSearch, workers: int, device: str) -> dict[str, Any]:
+def search(opened: Search, workers: int, device: str) -> dict[str, Any]:
     """All trials, the winner's trainings and the report, from wherever the search stands; the content of search.json.
 
     Args:
@@ -508,7 +356,7 @@ def search(opened: OpenSearch, workers: int, device: str) -> dict[str, Any]:
         with exclusive(opened.path, wait=True):
             if not _is_finished(opened):
                 _finish(opened, workers, device)
-                write_text(status, "finished\n")
+                write_text(status, FINISHED)
         found: dict[str, Any] = json.loads((opened.path / "search.json").read_text())
     except BaseException as error:
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
@@ -522,9 +370,9 @@ def search(opened: OpenSearch, workers: int, device: str) -> dict[str, Any]:
     return found
 
 
-def _is_finished(opened: OpenSearch) -> bool:
+def _is_finished(opened: Search) -> bool:
     status = opened.path / "STATUS"
-    if not status.exists() or status.read_text() != "finished\n":
+    if not status.exists() or status.read_text() != FINISHED:
         return False
     try:
         content = json.loads((opened.path / "search.json").read_text())
@@ -533,7 +381,7 @@ def _is_finished(opened: OpenSearch) -> bool:
     return len(content["trials"]) >= opened.trials and len(content["winner"]["seeds"]) == opened.record["winner_seeds"]
 
 
-def _work_in_processes(opened: OpenSearch, workers: int, device: str) -> None:
+def _work_in_processes(opened: Search, workers: int, device: str) -> None:
     """``work`` in so many processes, which share the cores; returns when they have ended, however they did."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), str(max(cores // workers, 1)))
@@ -576,16 +424,16 @@ def _work_in_child(path: Path, device: str, level: int) -> None:
         sys.exit(1)
 
 
-def _finish(opened: OpenSearch, workers: int, device: str) -> None:
+def _finish(opened: Search, workers: int, device: str) -> None:
     """Rank the trials, train the winner, write search.json and the report."""
     space = opened.space
-    with _quiet(), _turn(opened):
-        ended = _finished(_journal(opened, 0))
+    with quiet(), turn(opened.path):
+        ended = finished(opened.journal(0))
     sign = -1 if space.direction == "maximize" else 1
     scored = sorted((trial for trial in ended if trial.value is not None), key=lambda trial: sign * _value(trial))
     failed = [trial for trial in ended if trial.value is None]
     if not scored:
-        raise BadInput(f"all {len(failed)} trials failed, the last: {_failure(failed[-1])}")
+        raise BadInput(f"all {len(failed)} trials failed, the last: {failure(failed[-1])}")
     chosen = _settings(space, scored[0].params)
     first = opened.seed + 1
     seeds = list(range(first, first + opened.record["winner_seeds"]))
@@ -606,7 +454,7 @@ def _finish(opened: OpenSearch, workers: int, device: str) -> None:
         "trials": [
             {
                 "number": trial.number, "value": trial.value, "settings": _settings(space, trial.params),
-                "failure": _failure(trial),
+                "failure": failure(trial),
                 **{name: trial.user_attrs.get(name) for name in ("error", "seconds", "process")},
             }
             for trial in scored + failed
@@ -626,7 +474,7 @@ def _value(trial: FrozenTrial) -> float:
     return trial.value
 
 
-def _train_winner(opened: OpenSearch, trial: int, chosen: Settings, seed: int, workers: int, device: str) -> list[Row]:
+def _train_winner(opened: Search, trial: int, chosen: Settings, seed: int, workers: int, device: str) -> list[Row]:
     """Rows of the validation and the test split of one training; a finished one is read."""
     study, name = opened.study, opened.space.predictor
     directory = opened.path / f"winner-{trial:05d}" / f"seed-{seed}"
@@ -692,7 +540,7 @@ def importance(trials: list[FrozenTrial], seed: int) -> dict[str, tuple[float, f
         evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=trees, seed=seed)
         return dict(evaluator.evaluate(study))
 
-    with _quiet():
+    with quiet():
         found = shares(trials, TREES)
         resampled = []
         for _ in range(RESAMPLES):

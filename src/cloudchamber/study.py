@@ -21,17 +21,27 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.samples import Inputs, Prediction, Records, Samples
-from cloudchamber.schema import Array, Arrays, BadInput, Config, did_you_mean
+from cloudchamber.data.samples import Inputs, Prediction
+from cloudchamber.metrics.rows import Row
+from cloudchamber.schema import LEARNING, Array, Arrays, BadInput, Config, did_you_mean
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
 
 PRESETS = ("tiny", "quick", "standard", "paper")
 
+EXTRAS = {
+    "root": ("uproot", "--data from ROOT files"),
+    "parquet": ("pyarrow", "--data from Parquet files"),
+    "geant4": ("geant4_pybind", "hadronic interactions by Geant4"),
+    "generators": ("chromo", "hadronic interactions by UrQMD, and HepMC3 files"),
+    "export": ("onnxruntime", "`cloudchamber export`: networks for other programs"),
+}
+"""Optional extras: the module that each installs, and what that is for."""
 
-class Predictor(Protocol):
-    """A network or a baseline: both learn from the same samples and answer for the same inputs.
+
+class Learner(Protocol):
+    """What predictors and generators have in common: networks, baselines and floors learn from the same events.
 
     Attributes:
         title: a few words for tables, e.g. ``"ridge on centrality moments"``.
@@ -41,7 +51,7 @@ class Predictor(Protocol):
     title: str
     kind: str
 
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
+    def fit(self, train: Any, validation: Any, directory: Path) -> None:
         """Learn; write to ``directory`` what ``restore`` needs. Called again after a crash, it goes on from there."""
         ...
 
@@ -49,13 +59,25 @@ class Predictor(Protocol):
         """Be again what ``fit`` left in ``directory``."""
         ...
 
+
+class Predictor(Learner, Protocol):
+    """A learner that answers for each sample; ``fit`` takes ``data.samples.Samples``."""
+
     def predict(self, inputs: Inputs) -> Prediction:
         """Predict for inputs (sample, ...): columns as in the targets it was fitted to."""
         ...
 
 
-Row = dict[str, Any]
-"""One line of metrics.json: predictor, sample, target, metric, value, error, n, floor, unit."""
+class Generator(Learner, Protocol):
+    """A learner that makes new events; what an event and a condition are is the study's.
+
+    For example ``simulators.hadronic.events.Events`` and ``Beam``. The floor is the simulator again: truth against
+    truth.
+    """
+
+    def sample(self, condition: Any, rng: np.random.Generator) -> Any:
+        """One event for every entry of ``condition``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -102,15 +124,18 @@ class Study:
         name, title, question, reference: what it is; ``reference`` holds arXiv numbers or DOIs.
         presets: configuration by preset name (tiny, quick, standard, paper).
         schema: every array on disk; the first axis is the record, or the rows that records own (``Array.of``).
-        lengths: configuration to the lengths of named axes that a user's data must share (other than the record's).
-        records: configuration to the number of records of a full data set.
-        records_per_chunk: records that one task of the farm simulates.
-        learning_settings: settings that do not change the data: a data set serves all their values. Simulation sees
-            their defaults.
         simulate: (configuration, first record, number, seed sequence of the chunk) to arrays of those records.
+        headline: (learner, target, metric) of the number that ``cloudchamber list`` shows.
+        records: configuration to the number of records of a full data set; as it stands, the setting ``records``.
+        lengths: configuration to the lengths of named axes that a user's data must share (other than the record's).
+        records_per_chunk: records that one task of the farm simulates.
         probes: further data sets by name.
-        sections: (configuration, run directory) to the sections of the report page. None: the standard ones.
-        headline: (predictor, target, metric) of the number that ``cloudchamber list`` shows.
+        gallery: (configuration, records or events) to the arrays that the report's pictures of the data need
+            (``gallery.h5``).
+        explanations: by name, (configuration, learners, test samples or events, random generator) to arrays of
+            ``explanations/``.
+        sections: (run directory, configuration, titles of the probes by name) to the sections of the report page.
+            None: the standard ones.
         citation: BibTeX key or plain citation of the publication.
         extras: names of optional extras without which it cannot run.
     """
@@ -121,21 +146,24 @@ class Study:
     reference: str
     presets: Mapping[str, Config]
     schema: Mapping[str, Array]
-    lengths: Callable[[Any], dict[str, int]]
-    records: Callable[[Any], int]
-    records_per_chunk: int
     simulate: Callable[[Any, int, int, np.random.SeedSequence], Arrays]
     headline: tuple[str, str, str]
-    learning_settings: tuple[str, ...] = ()
+    records: Callable[[Any], int] = lambda config: int(config.records)
+    lengths: Callable[[Any], dict[str, int]] = lambda _: {}
+    records_per_chunk: int = 100
     probes: Mapping[str, Probe] = field(default_factory=dict)
-    sections: Callable[[Any, Path], list[Section]] | None = None
+    gallery: Callable[[Any, Any], Arrays] | None = None
+    explanations: Mapping[str, Callable[[Any, Mapping[str, Any], Any, np.random.Generator], Arrays]] = field(
+        default_factory=dict
+    )
+    sections: Callable[[Path, Any, Mapping[str, str]], list[Section]] | None = None
     citation: str = ""
     extras: tuple[str, ...] = ()
 
     def data_config(self, config: Any) -> Any:
         """The configuration as simulation sees it: settings that only learning uses are at their defaults."""
         fields = type(config).model_fields
-        return config.changed({name: fields[name].default for name in self.learning_settings})
+        return config.changed({name: one.default for name, one in fields.items() if LEARNING in one.metadata})
 
     def preset(self, name: str) -> Config:
         """The configuration of a preset; BadInput (status 2) with did-you-mean if there is none."""
@@ -149,16 +177,16 @@ class PredictorStudy(Study):
     """A question that predictors answer for each record, and everything particular to it.
 
     Attributes:
-        input_name, input: what ``inputs`` makes; a user may give it ready-made by that name.
-        input_lengths: configuration to the lengths of the inputs' axes.
+        input: what ``inputs`` makes; the first axis is the sample.
         inputs: (configuration, records, generator or None) to inputs; with a generator an augmented copy.
-        targets: (configuration, records) to (record, target).
         target_names, target_unit: columns of the targets and their common unit.
-        groups: (configuration, records) to one integer a record: a group stays in one split. None: each its own.
         predictors: (configuration, seed, device) to fresh predictors by name, in the order of tables.
+        targets: (configuration, records) to (record, target). None: the columns named ``target_names``.
+        input_name: a user may give the inputs ready-made, in HDF5, by that name.
+        input_lengths: configuration to the lengths of axes that such inputs must have. None: those of the training's.
         rows: (truth, prediction by predictor, generator) to rows of metrics; called for the test split and each probe.
-        gallery: (configuration, data set) to the arrays that the report's pictures of the data need (``gallery.h5``).
-        explanations: by name, (configuration, predictors, test samples, generator) to arrays of ``explanations/``.
+            None: R2, mean absolute error and, where predicted, coverage of every target.
+        groups: (configuration, records) to one integer a record: a group stays in one split. None: each its own.
         truth: columns that only a simulation knows; targets and groups are made of them. Empty: the columns with one
             number a record.
         null: (configuration, inputs of one record or None, number, seed sequence) to so many inputs of the null
@@ -172,24 +200,20 @@ class PredictorStudy(Study):
         search: the settings that ``cloudchamber search`` varies. None: nothing to search.
     """
 
-    input_name: str
     input: Array
-    input_lengths: Callable[[Any], dict[str, int]]
     inputs: Callable[[Any, Arrays, np.random.Generator | None], Inputs]
-    targets: Callable[[Any, Arrays], NDArray[np.float32]]
     target_names: tuple[str, ...]
-    target_unit: str
     predictors: Callable[[Any, int, str], dict[str, Predictor]]
-    rows: Callable[[NDArray[np.float32], Mapping[str, Prediction], np.random.Generator], list[Row]]
+    target_unit: str = ""
+    targets: Callable[[Any, Arrays], NDArray[np.float32]] | None = None
+    input_name: str = "inputs"
+    input_lengths: Callable[[Any], dict[str, int]] | None = None
+    rows: Callable[[NDArray[np.float32], Mapping[str, Prediction], np.random.Generator], list[Row]] | None = None
     groups: Callable[[Any, Arrays], NDArray[np.int64]] | None = None
     truth: tuple[str, ...] = ()
     null: Callable[[Any, Inputs | None, int, np.random.SeedSequence], Inputs] | None = None
     read: Callable[[Any, Path, Mapping[str, str] | None], Arrays | None] | None = None
     resembles: Callable[[Inputs], NDArray[np.float64]] | None = None
-    gallery: Callable[[Any, Records], Arrays] | None = None
-    explanations: Mapping[str, Callable[[Any, Mapping[str, Predictor], Samples, np.random.Generator], Arrays]] = field(
-        default_factory=dict
-    )
     search: SearchSpace | None = None
 
     @property
@@ -197,31 +221,11 @@ class PredictorStudy(Study):
         """The columns that targets and groups are made of; a user's data need not have them."""
         return self.truth or tuple(name for name, array in self.schema.items() if len(array.axes.split()) == 1)
 
-
-class Generator(Protocol):
-    """A network or a baseline that makes new events: all learn from the same ones and answer the same conditions.
-
-    What an event and a condition are is the study's: for example ``simulators.hadronic.events.Events`` and ``Beam``.
-
-    Attributes:
-        title: a few words for tables.
-        kind: ``"network"``, ``"baseline"`` or ``"floor"`` (the simulator again: truth against truth).
-    """
-
-    title: str
-    kind: str
-
-    def fit(self, train: Any, validation: Any, directory: Path) -> None:
-        """Learn; write to ``directory`` what ``restore`` needs. Called again after a crash, it goes on from there."""
-        ...
-
-    def restore(self, directory: Path) -> None:
-        """Be again what ``fit`` left in ``directory``."""
-        ...
-
-    def sample(self, condition: Any, rng: np.random.Generator) -> Any:
-        """One event for every entry of ``condition``."""
-        ...
+    def truth_of(self, config: Any, records: Arrays) -> NDArray[np.float32]:
+        """The targets (record, target) of records that have the truth."""
+        if self.targets is not None:
+            return self.targets(config, records)
+        return np.stack([records[name] for name in self.target_names], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,8 +252,6 @@ class GeneratorStudy(Study):
         writer: (path, attributes of the file) to a context manager that opens a file and gives the function that
             appends events to it, piece by piece; the file is complete when the block ends well, else not there. Say
             ``data.interactions.event_writer``.
-        gallery: (configuration, generators, true test events, events by generator, random generator) to the arrays that
-            the report's pictures need besides the metrics (``gallery.h5``).
         fitting: (configuration, a user's events) to the configuration of the run that learns from those. None: as set.
     """
 
@@ -262,12 +264,34 @@ class GeneratorStudy(Study):
     rows: Callable[[Any, str, Any, Any, Mapping[str, Any], np.random.Generator], list[Row]]
     read: Callable[[Path], Any]
     writer: Callable[[Path, Mapping[str, Any]], AbstractContextManager[Callable[[Any], None]]]
-    gallery: Callable[[Any, Mapping[str, Generator], Any, Mapping[str, Any], np.random.Generator], Arrays] | None = None
     fitting: Callable[[Any, Any], Any] | None = None
 
 
 Kind = TypeVar("Kind", bound=Study)
 """``PredictorStudy`` or ``GeneratorStudy``."""
+
+
+def late(place: str) -> Callable[..., Any]:
+    """A function that imports itself when it is first called: naming it costs no torch and no matplotlib.
+
+    Args:
+        place: module and name, ``"cloudchamber.report.nuclei:nuclear_shape_sections"``.
+    """
+    module, _, name = place.partition(":")
+
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*arguments)
+
+    call.__module__, call.__name__ = module, name
+    return call
+
+
+def learners_of(study: Study, config: Config, seed: int, device: str) -> dict[str, Any]:
+    """The study's fresh predictors or generators by name, in the order of tables."""
+    if isinstance(study, GeneratorStudy):
+        return dict(study.generators(config, seed, device))
+    assert isinstance(study, PredictorStudy)
+    return dict(study.predictors(config, seed, device))
 
 
 def of_kind(study: Study, kind: type[Kind], command: str) -> Kind:
@@ -276,6 +300,11 @@ def of_kind(study: Study, kind: type[Kind], command: str) -> Kind:
         what = "generates events" if isinstance(study, GeneratorStudy) else "predicts"
         raise BadInput(f"`cloudchamber {command}` is not for study {study.name!r}, which {what}", status=2)
     return study
+
+
+def installed(extra: str) -> bool:
+    """Whether an optional extra is there."""
+    return importlib.util.find_spec(EXTRAS[extra][0]) is not None
 
 
 def study_names() -> dict[str, str]:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cloudchamber.cli import EXTRAS, installed
-from cloudchamber.data.store import checked
+from cloudchamber import generation, prediction
+from cloudchamber.data.columns import checked
+from cloudchamber.run import STEPS, travel
+from cloudchamber.run_directory import Resources, new_run, open_run, restored
 from cloudchamber.schema import BadInput, Config
-from cloudchamber.study import PRESETS, GeneratorStudy, PredictorStudy, Study, load_study, study_names
+from cloudchamber.study import (
+    EXTRAS,
+    PRESETS,
+    GeneratorStudy,
+    PredictorStudy,
+    Study,
+    installed,
+    load_study,
+    study_names,
+)
 
+HERE = Resources(workers=1, device="cpu")
 STUDIES = {name: load_study(name) for name in sorted(study_names())}
 
 
@@ -79,6 +93,21 @@ def test_same_seed_same_data_and_other_seed_other_data(experiment: Study) -> Non
     assert any(not np.array_equal(one[name], other[name]) for name in experiment.schema)
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_both_kinds_of_study_have_the_steps_of_the_road(step: str) -> None:
+    one, other = (list(signature(getattr(module, step)).parameters) for module in (prediction, generation))
+    assert len(one) == len(other)
+    assert one[0] == other[0] == "run"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_functions_that_are_imported_late_are_there(name: str) -> None:
+    study = STUDIES[name]
+    for function in (study.gallery, study.sections, *study.explanations.values()):
+        if function is not None:
+            assert callable(getattr(import_module(function.__module__), function.__name__))
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_unknown_setting_is_named(name: str) -> None:
     config = STUDIES[name].preset("tiny")
@@ -93,13 +122,13 @@ def test_unknown_setting_is_named(name: str) -> None:
 def test_inputs_and_targets(study: PredictorStudy, tiny: Config) -> None:
     records = simulated(study, tiny, 0, 3, 1, 0)
     inputs = study.inputs(tiny, records, None)
-    study.input.check("inputs", inputs, study.input_lengths(tiny))
+    study.input.check("inputs", inputs, study.input_lengths(tiny) if study.input_lengths else None)
     np.testing.assert_array_equal(inputs, study.inputs(tiny, records, None))
     augmented = study.inputs(tiny, records, np.random.default_rng(1))
     assert augmented.shape == inputs.shape
     assert not np.array_equal(augmented, inputs)
     np.testing.assert_array_equal(augmented, study.inputs(tiny, records, np.random.default_rng(1)))
-    assert study.targets(tiny, records).shape == (3, len(study.target_names))
+    assert study.truth_of(tiny, records).shape == (3, len(study.target_names))
 
 
 def test_no_record_depends_on_its_neighbours(study: PredictorStudy, tiny: Config) -> None:
@@ -117,11 +146,7 @@ def test_predictors_have_a_floor_and_a_baseline(study: PredictorStudy, tiny: Con
 
 
 def test_the_whole_road(study: PredictorStudy, tmp_path: Path) -> None:
-    from cloudchamber import run as road
-
-    opened = road.new_run(study, study.name, "tiny", study.preset("tiny"), 1, tmp_path, None)
-    road.travel(opened, road.Resources(workers=1, device="cpu"))
-    path = opened.path
+    path = travel(new_run(study.name, preset="tiny", runs=tmp_path), HERE).path
     assert (path / "STATUS").read_text() == "finished\n"
     for name in ("config.json", "run.json", "metrics.json", "history.csv", "predictions.h5", "report.html", "log.txt"):
         assert (path / name).stat().st_size > 0
@@ -131,11 +156,11 @@ def test_the_whole_road(study: PredictorStudy, tmp_path: Path) -> None:
     assert {row["sample"] for row in metrics["rows"]} == {"test", *study.probes}
     for name in study.explanations:
         assert (path / "explanations" / f"{name}.h5").exists()
-    restored = road.restored(road.open_run(path), "cpu")
+    once = restored(open_run(path), "cpu")
     records = simulated(study, study.preset("tiny"), 0, 3, 9, 0)
     inputs = study.inputs(study.preset("tiny"), records, None)
-    again = road.restored(road.open_run(path), "cpu")
-    for name, predictor in restored.items():
+    again = restored(open_run(path), "cpu")
+    for name, predictor in once.items():
         np.testing.assert_array_equal(predictor.predict(inputs).mean, again[name].predict(inputs).mean)
 
 
@@ -165,22 +190,17 @@ def test_events_can_be_cut_joined_and_written(generating: GeneratorStudy, tmp_pa
 
 
 def test_the_whole_road_of_generators(generating: GeneratorStudy, tmp_path: Path) -> None:
-    from cloudchamber import generation
-    from cloudchamber import run as road
-
-    config = generating.preset("tiny")
-    opened = road.new_run(generating, generating.name, "tiny", config, 1, tmp_path, None)
-    path = generation.travel(opened, road.Resources(workers=1, device="cpu")).path
+    opened = travel(new_run(generating.name, preset="tiny", runs=tmp_path), HERE)
+    path = opened.path
     assert (path / "STATUS").read_text() == "finished\n"
     for name in ("config.json", "run.json", "metrics.json", "report.html", "log.txt"):
         assert (path / name).stat().st_size > 0
     metrics = json.loads((path / "metrics.json").read_text())
-    generators = generating.generators(config, 1, "cpu")
+    generators = restored(opened, "cpu")
     assert {row["predictor"] for row in metrics["rows"]} == generators.keys() == metrics["sample_s"].keys()
     for sample in ("test", *generating.probes):
         assert any(row["sample"].startswith(sample) for row in metrics["rows"])
         assert {file.stem for file in (path / "generated" / sample).iterdir()} == {"truth", *generators}
-    road.restore(opened, generators)
     truth = generating.read(path / "generated" / "test" / "truth.h5")
     made = {name: generation.like(generating, one, truth, 1, f"test/{name}") for name, one in generators.items()}
     generation.write_generated(replace(opened, path=tmp_path), "test", truth, made, generators)

@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from cloudchamber.data.interactions import event_writer, read_events, write_events
-from cloudchamber.schema import BadInput
+from cloudchamber.data.interactions import EVENT_SCHEMA, arrays_of, event_writer, read_events, write_events
+from cloudchamber.data.shards import growing
+from cloudchamber.schema import Array, BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events
 
 needs_hepmc = pytest.mark.skipif(importlib.util.find_spec("pyhepmc") is None, reason="needs the extra generators")
@@ -104,6 +105,20 @@ def test_events_of_no_particle_have_their_place(tmp_path: Path) -> None:
     assert events.part(np.array([True, False, True])).momentum.tolist() == events.momentum[[0, 1, 4, 5]].tolist()
 
 
+def test_files_of_the_first_version_are_read_and_their_offsets_checked(tmp_path: Path) -> None:
+    events = elastic(3)
+    schema = {name: replace(array, of=None) for name, array in EVENT_SCHEMA.items() if name != "count"}
+    schema["offsets"] = Array("boundary", "", "where events begin", "int64")
+    for offsets in (events.offsets, events.offsets[:-1]):
+        arrays = {name: values for name, values in arrays_of(events).items() if name != "count"}
+        path = tmp_path / f"{len(offsets)}.h5"
+        with growing(path, schema, {"model": "old"}) as append:
+            append(arrays | {"offsets": offsets})
+    np.testing.assert_array_equal(read_events(tmp_path / "4.h5")[0].offsets, events.offsets)
+    with pytest.raises(BadInput, match="expected numbers from 0 to the 6 particles"):
+        read_events(tmp_path / "3.h5")
+
+
 def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
     events = elastic()
     with pytest.raises(BadInput, match="no file"):
@@ -126,9 +141,8 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
     write_events(tmp_path / "kind.h5", replace(events, kind=np.full(8, 99_999_999, np.int32)), {})
     with pytest.raises(BadInput, match="no PDG code"):
         read_events(tmp_path / "kind.h5")
-    write_events(tmp_path / "off.h5", replace(events, offsets=events.offsets[:-1]), {})
-    with pytest.raises(BadInput, match="offsets do not run"):
-        read_events(tmp_path / "off.h5")
+    with pytest.raises(BadInput, match="sum of column 'count'"):
+        write_events(tmp_path / "off.h5", replace(events, offsets=np.array([0, 2, 4, 6, 9])), {})
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["kind"] = events.kind
     with pytest.raises(BadInput, match="does not begin as a data set"):

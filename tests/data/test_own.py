@@ -14,9 +14,10 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from cloudchamber.data import store
+from cloudchamber.data import shards
 from cloudchamber.data.own import read_own
-from cloudchamber.data.store import write_shard
+from cloudchamber.data.shards import write_shard
+from cloudchamber.data.store import Dataset
 from cloudchamber.schema import Array, Arrays, BadInput
 
 SCHEMA = {
@@ -65,7 +66,7 @@ def written(path: Path, kind: str, arrays: Arrays) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_records_from_every_kind(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(shards, "CHUNK_BYTES", 300)
     arrays = arrays_of()
     records = read_own(written(tmp_path, kind, arrays), SCHEMA, LENGTHS, MAPPING)
     assert len(records) == 50
@@ -194,7 +195,7 @@ def test_hdf5_stays_on_disk_and_our_own_checksum_is_kept(tmp_path: Path) -> None
     typed = {name: values.astype(SCHEMA[name].dtype) for name, values in arrays.items()}
     write_shard(path, typed, SCHEMA, {})
     records = read_own(path, SCHEMA, LENGTHS, None)
-    assert isinstance(records, store.Dataset)
+    assert isinstance(records, Dataset)
     whole = path.read_bytes()
     place = whole.index(typed["energy"].tobytes())
     altered = bytearray(whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cloudchamber.data.shards import read_shard, write_shard
 from cloudchamber.data.skies import (
     LEAST_COSMIC_RAYS,
     SKY_SCHEMA,
@@ -13,7 +14,6 @@ from cloudchamber.data.skies import (
     cosmic_rays_of,
     targets_of,
 )
-from cloudchamber.data.store import read_shard, write_shard
 from cloudchamber.schema import Arrays, BadInput
 from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies
 

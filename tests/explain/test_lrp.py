@@ -7,10 +7,11 @@ from captum.attr import IntegratedGradients
 from torch import nn
 
 from cloudchamber.explain.lrp import pixels_to_cosmic_rays, relevance_of_cosmic_rays, relevance_of_pixels
-from cloudchamber.explain.lrp_rules import RULES
+from cloudchamber.explain.lrp_rules import RULES, Sharing
 from cloudchamber.explain.sanity import randomization_similarity
-from cloudchamber.layers.edge_conv import most_alike, nearest, neighbours_of, pair_geometry
+from cloudchamber.layers.edge_geometry import pair_geometry
 from cloudchamber.layers.healpix_graph import centres
+from cloudchamber.layers.neighbours import most_alike, nearest, neighbours_of
 from cloudchamber.layers.sky_maps import nested_pixels, sky_maps
 from cloudchamber.networks.deepsphere import DeepSphere
 from cloudchamber.networks.dynamic_graph import DynamicGraph
@@ -73,7 +74,7 @@ def conserved(found):
 @pytest.mark.parametrize(("pooling", "activation"), [("average", "relu"), ("max", "leaky_relu"), ("average", "tanh")])
 def test_relevance_of_pixels_is_conserved_layer_by_layer(maps, pooling, activation, rule):
     network = deepsphere(pooling, activation)
-    found = relevance_of_pixels(network, maps, 1, rule, batch=2)
+    found = relevance_of_pixels(network, maps, 1, Sharing(rule), batch=2)
     np.testing.assert_allclose(found.output, network(maps)[:, 1].detach(), rtol=1e-4, atol=1e-4)
     assert [layer.name for layer in found.layers][-3:] == ["convolution 2", "pooling 1", "convolution 1"]
     conserved(found)
@@ -83,7 +84,7 @@ def test_relevance_of_pixels_is_conserved_layer_by_layer(maps, pooling, activati
 @pytest.mark.parametrize("rule", RULES)
 def test_relevance_of_cosmic_rays_is_conserved_layer_by_layer(rule, output):
     network, rays = graph(), torch.from_numpy(cosmic_rays())
-    found = relevance_of_cosmic_rays(network, rays, output, rule, batch=2)
+    found = relevance_of_cosmic_rays(network, rays, output, Sharing(rule), batch=2)
     np.testing.assert_allclose(found.output, network(rays)[:, output].detach(), rtol=1e-4, atol=1e-4)
     assert [layer.name for layer in found.layers][:3] == ["sky", "dense 0", "nodes 2"]
     conserved(found)
@@ -95,13 +96,13 @@ def test_z_plus_sees_what_speaks_for_signal_where_all_logits_are_negative():
     with torch.no_grad():
         network.logit[2].bias.fill_(-5.0)
         assert network.scores(rays)[1].max() < 0
-    found = relevance_of_cosmic_rays(network, rays, 0, "z_plus")
+    found = relevance_of_cosmic_rays(network, rays, 0, Sharing("z_plus"))
     assert found.values.any(axis=1).all()
 
 
 def test_relevance_for_the_fraction_is_the_probability_of_each_cosmic_ray():
     network, rays = graph(), torch.from_numpy(cosmic_rays()).double()
-    found = relevance_of_cosmic_rays(network, rays, 1, epsilon=0)
+    found = relevance_of_cosmic_rays(network, rays, 1, Sharing(epsilon=0))
     with torch.no_grad():
         double = network.double()
         probability = torch.sigmoid(double.scores(rays)[1]).numpy()
@@ -121,7 +122,7 @@ def without_biases(network):
 @pytest.mark.parametrize("rule", ["epsilon", "gamma"])
 def test_without_biases_nothing_is_absorbed(maps, rule):
     """For z+ a single output that no input speaks for absorbs its relevance, so it is not exact there."""
-    found = relevance_of_pixels(without_biases(deepsphere()), maps, 0, rule, epsilon=0)
+    found = relevance_of_pixels(without_biases(deepsphere()), maps, 0, Sharing(rule, epsilon=0))
     np.testing.assert_allclose(found.values.sum(axis=(1, 2)), found.output, rtol=1e-9)
 
 
@@ -129,7 +130,7 @@ def test_without_biases_nothing_is_absorbed(maps, rule):
 def test_epsilon_rule_is_gradient_times_input(maps, pooling):
     """Exact for piecewise linear networks, biases and normalisation included: here all but the variances."""
     network = deepsphere(pooling, "leaky_relu", variances=False)
-    found = relevance_of_pixels(network, maps, 0, epsilon=0)
+    found = relevance_of_pixels(network, maps, 0, Sharing(epsilon=0))
     inputs = maps.double().requires_grad_()
     (gradient,) = torch.autograd.grad(network.double()(inputs)[:, 0].sum(), inputs)
     np.testing.assert_allclose(found.values, (gradient * inputs).detach().numpy(), **TOLERANCE)
@@ -138,7 +139,7 @@ def test_epsilon_rule_is_gradient_times_input(maps, pooling):
 def test_integrated_gradients_of_a_network_without_biases_agree(maps):
     """A positively homogeneous network has the same gradient all the way from zero (captum, another implementation)."""
     network = without_biases(deepsphere(variances=False))
-    found = relevance_of_pixels(network, maps, 0, epsilon=0)
+    found = relevance_of_pixels(network, maps, 0, Sharing(epsilon=0))
     expected = IntegratedGradients(network.double()).attribute(maps.double(), target=0, n_steps=4)
     np.testing.assert_allclose(found.values, expected.detach().numpy(), **TOLERANCE)
 
@@ -189,18 +190,18 @@ def test_one_stage_by_hand(rule):
     expected = np.zeros(24)
     for j in range(36):
         expected += shared(x.reshape(24).numpy() * kernel[:, j], bias[j], r_hidden.ravel()[j])
-    found = relevance_of_pixels(network, x, 0, rule, epsilon=0, gamma=gamma)
+    found = relevance_of_pixels(network, x, 0, Sharing(rule, epsilon=0, gamma=gamma))
     np.testing.assert_allclose(found.values.ravel(), expected, **TOLERANCE)
 
 
 def test_z_plus_keeps_the_sign_of_the_output(maps):
     for output in (0, 1):
-        found = relevance_of_pixels(deepsphere(), maps, output, "z_plus")
+        found = relevance_of_pixels(deepsphere(), maps, output, Sharing("z_plus"))
         assert (found.values * np.sign(found.output)[:, None, None] >= 0).all()
         assert (np.abs(found.values).sum(axis=(1, 2)) > 1e-3 * np.abs(found.output)).all()
     rays = torch.from_numpy(cosmic_rays())
     for output in (0, 1):
-        found = relevance_of_cosmic_rays(graph(), rays, output, "z_plus")
+        found = relevance_of_cosmic_rays(graph(), rays, output, Sharing("z_plus"))
         assert (found.values * np.sign(found.output)[:, None] >= 0).all()
 
 
@@ -214,7 +215,7 @@ def test_relevance_turns_with_the_sky(maps, rule, pooling):
     there = torch.empty_like(maps)
     there[:, :, turned] = maps
     network = deepsphere(pooling)
-    before, after = (relevance_of_pixels(network, sky, 0, rule).values for sky in (maps, there))
+    before, after = (relevance_of_pixels(network, sky, 0, Sharing(rule)).values for sky in (maps, there))
     np.testing.assert_allclose(after[:, :, turned], before, rtol=1e-3, atol=1e-4 * np.abs(before).max())
     assert np.abs(after - before).max() > 0.1 * np.abs(before).max()
 
@@ -235,7 +236,7 @@ def test_empty_pixels_have_no_relevance_and_cosmic_rays_share_a_pixel():
 def test_epsilon_rule_on_a_graph_is_gradient_times_input():
     """A second forward pass in which what counts as constant is detached; its inputs are what relevance rests on."""
     network, rays = graph().double(), torch.from_numpy(cosmic_rays()).double()
-    found = relevance_of_cosmic_rays(network, rays, 0, epsilon=0)
+    found = relevance_of_cosmic_rays(network, rays, 0, Sharing(epsilon=0))
     directions, energies = nn.functional.normalize(rays[..., :3], dim=-1), rays[..., 3]
     start = torch.log(energies / 40)[..., None].requires_grad_()
     features, inputs = start, []
@@ -293,7 +294,7 @@ def test_random_weights_change_the_relevance():
 def test_the_network_stays_as_it_was(maps):
     network = deepsphere().train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    relevance_of_pixels(network, maps, 0, "z_plus")
+    relevance_of_pixels(network, maps, 0, Sharing("z_plus"))
     assert all(module.training for module in network.modules())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.requires_grad and parameter.dtype is torch.float32 for parameter in network.parameters())

@@ -11,7 +11,6 @@ from cloudchamber.explain.lrp_rules import (
     Dense,
     Sharing,
     WeightedSum,
-    gathered,
     largest,
     mean,
     per_sample,
@@ -19,6 +18,7 @@ from cloudchamber.explain.lrp_rules import (
     share,
     variance,
 )
+from cloudchamber.layers.neighbours import neighbours_of
 from cloudchamber.schema import BadInput
 
 EXACT = {"rtol": 1e-10, "atol": 1e-12}  # the same sums in float64, in another order
@@ -165,7 +165,7 @@ def test_scattering_is_the_transpose_of_gathering():
     neighbours = torch.randint(5, (2, 5, 3), generator=torch.Generator().manual_seed(0))
     nodes, edges = normal(2, 5, 4, seed=1), normal(2, 5, 3, 4, seed=2)
     np.testing.assert_allclose(
-        (gathered(nodes, neighbours) * edges).sum(), (nodes * scattered(edges, neighbours, 5)).sum(), **EXACT
+        (neighbours_of(nodes, neighbours) * edges).sum(), (nodes * scattered(edges, neighbours, 5)).sum(), **EXACT
     )
 
 

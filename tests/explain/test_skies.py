@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from cloudchamber import arrival_directions as arrivals
 from cloudchamber.baselines.sky_likelihood import VonMisesFisherScan
 from cloudchamber.data.samples import ArrayRecords, Samples
+from cloudchamber.experiments import skies as arrivals
 from cloudchamber.explain import skies
 from cloudchamber.layers.sky_maps import sky_maps
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.source_detector import SourceDetector
+from cloudchamber.learning.weights import ready
 from cloudchamber.studies.cosmic_ray_sources import TINY, simulate
 
 CONFIG = TINY.changed({"cosmic_rays": 60, "signal_fraction": 0.3, "graph_neighbours": 5})
@@ -32,7 +33,7 @@ def detector(title, make, look):
     found = SourceDetector(title, make, look, lambda records, seed: records, TrainingOptions(), 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        found._become(found.make())
+        found.network = ready(found.make(), "cpu")
     return found
 
 

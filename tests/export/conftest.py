@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from cloudchamber import run as road
 from cloudchamber.data.final_states import Vocabulary
-from cloudchamber.export.hadronic_generator import export_generator
-from cloudchamber.hadronic_interactions import InteractionConfig
+from cloudchamber.experiments.interactions import InteractionConfig
+from cloudchamber.export.finished_run import export_run
 from cloudchamber.networks.interaction_flow import InteractionFlow
-from cloudchamber.study import load_study
+from cloudchamber.run_directory import new_run
 
 CONFIG = InteractionConfig(
     projectiles=("pi+", "K0L", "p"), targets=("H", "C"), lowest=10, highest=30, width=8, pooled=8, layers=2,
@@ -27,8 +26,7 @@ MOST = [1, 1, 1, 2, 2, 1, 2, 2, 3, 3, 4, 4, 3, 3]
 
 def make_run(home: Path) -> Path:
     """A run directory as training leaves it."""
-    study = load_study("hadronic-interactions")
-    run = road.new_run(study, study.name, "tiny", CONFIG, 1, home, None).path
+    run = new_run("hadronic-interactions", preset="tiny", settings=CONFIG.model_dump(), runs=home).path
     vocabulary = Vocabulary(np.array(CODES), np.array(SLOW), np.array(MOST))
     torch.manual_seed(1)
     model = InteractionFlow(
@@ -56,4 +54,4 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exported(run: Path) -> Path:
     """What `cloudchamber export` made of it. Not to be changed."""
-    return export_generator(run, run / "export")
+    return export_run(run, run / "export")

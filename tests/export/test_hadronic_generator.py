@@ -15,22 +15,23 @@ import torch
 from numpy.typing import NDArray
 
 from cloudchamber import cli
-from cloudchamber import run as road
-from cloudchamber.export import hadronic_generator, onnx_sampler
-from cloudchamber.export.hadronic_generator import INPUTS, OPSET, OUTPUTS, SIZES, export_generator
+from cloudchamber.experiments.interactions import beams
+from cloudchamber.export import directory, hadronic_generator, onnx_sampler
+from cloudchamber.export.directory import OPSET
+from cloudchamber.export.finished_run import export_run
+from cloudchamber.export.hadronic_generator import INPUTS, OUTPUTS, SIZES
 from cloudchamber.export.numbers import for_kinds, for_momenta, uniform_numbers
 from cloudchamber.export.onnx_sampler import sample_exported
-from cloudchamber.hadronic_interactions import beams
 from cloudchamber.metrics.interactions import violations
+from cloudchamber.run_directory import new_run, open_run, restored
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import ELASTIC, Beam
-from cloudchamber.study import load_study
 
 MUON = str(Path(__file__).parents[2] / "docs" / "examples" / "muon_lifetime.py")
 
 
 def beam_of(run: Path, n: int) -> Beam:
-    return beams(road.open_run(run).config, 0, n, np.random.default_rng(5))
+    return beams(open_run(run).config, 0, n, np.random.default_rng(5))
 
 
 def test_splitmix64_has_its_published_numbers() -> None:
@@ -57,7 +58,7 @@ def test_numbers_of_an_event_depend_on_its_place_and_attempt_alone() -> None:
 
 def test_directory_says_what_it_holds(run: Path, exported: Path) -> None:
     about = json.loads((exported / "metadata.json").read_text())
-    record = road.open_run(run).record
+    record = open_run(run).record
     assert {key: about[key] for key in ("study", "seed", "version", "commit")} == {
         key: record[key] for key in ("study", "seed", "version", "commit")
     }
@@ -124,9 +125,8 @@ def test_same_seed_same_events_whatever_the_batch(run: Path, exported: Path, mon
 
 def test_exported_events_are_distributed_as_the_generators(run: Path, exported: Path) -> None:
     """Multiplicity and energy of the fastest particle, within five standard errors."""
-    opened = road.open_run(run)
-    generator = opened.study.generators(opened.config, 1, "cpu")["flow"]
-    road.restore(opened, {"flow": generator})
+    opened = open_run(run)
+    generator = restored(opened, "cpu", "flow")["flow"]
     beam = beam_of(run, 1500)
     torch.set_num_threads(1)
     made, exact = sample_exported(exported, beam, 1), generator.sample(beam, np.random.default_rng(1))
@@ -144,31 +144,28 @@ def test_files_that_differ_from_pytorch_leave_nothing(
 ) -> None:
     monkeypatch.setattr(hadronic_generator, "MOMENTUM_TOLERANCE", 1e-30)
     with pytest.raises(BadInput, match=r"onnxruntime and PyTorch differ by .* nothing was written"):
-        export_generator(run, tmp_path / "out")
+        export_run(run, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
 def test_refusals_in_one_line(run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput, match="exists, will not overwrite"):
-        export_generator(run, exported)
+        export_run(run, exported)
     with pytest.raises(BadInput, match="there is no directory"):
-        export_generator(run, tmp_path / "nowhere" / "out")
+        export_run(run, tmp_path / "nowhere" / "out")
     with pytest.raises(BadInput, match="no exported generator"):
         sample_exported(tmp_path, beam_of(run, 1), 1)
     broken = shutil.copytree(exported, tmp_path / "broken")
     (broken / "kinds.onnx").write_bytes(b"no graph")
     with pytest.raises(BadInput, match="no graph that ONNX Runtime reads"):
         sample_exported(broken, beam_of(run, 1), 1)
-    muon = load_study(MUON)
-    predicts = road.new_run(muon, MUON, "tiny", muon.preset("tiny"), 1, tmp_path, None).path
-    with pytest.raises(
-        BadInput, match=r"`cloudchamber export` is not for study 'muon-lifetime', which predicts"
-    ) as error:
-        export_generator(predicts, tmp_path / "out")
+    sky = new_run("cosmic-ray-sources", preset="tiny", runs=tmp_path).path
+    with pytest.raises(BadInput, match=r"'cosmic-ray-sources' has no deep ensemble") as error:
+        export_run(sky, tmp_path / "out")
     assert error.value.status == 2
-    monkeypatch.setattr(onnx_sampler, "find_spec", lambda name: None if name == "onnxruntime" else find_spec(name))
+    monkeypatch.setattr(directory, "find_spec", lambda name: None if name == "onnxruntime" else find_spec(name))
     with pytest.raises(BadInput, match=r"onnxruntime is not installed: pip install 'cloudchamber\[export\]'"):
-        export_generator(run, tmp_path / "out")
+        export_run(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

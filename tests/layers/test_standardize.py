@@ -1,9 +1,9 @@
-"""Standardisation: raw images in, noise of equal size out."""
+"""Standardisation: raw inputs in, numbers and noise of equal size out."""
 
 import pytest
 import torch
 
-from cloudchamber.layers.standardize import Standardize
+from cloudchamber.layers.standardize import Standardize, StandardizeFeatures
 
 
 def images(samples: int = 400) -> torch.Tensor:
@@ -45,3 +45,17 @@ def test_constant_channel_and_wrong_channel() -> None:
     assert torch.equal(layer(torch.ones(2, 1, 4, 4)), torch.zeros(2, 1, 4, 4))
     with pytest.raises(ValueError, match="channels 0 to 0"):
         Standardize(1, 4, stabilize=(1,))
+
+
+@pytest.mark.parametrize("axes", [0, 1])
+def test_features_get_mean_zero_and_unit_spread(axes: int) -> None:
+    generator = torch.Generator().manual_seed(4)
+    inputs = torch.tensor([2.0, -30.0, 7.0]).reshape(3, *[1] * axes) * torch.randn(
+        500, 3, *[6] * axes, generator=generator
+    )
+    inputs[:, 2] = 7  # without spread
+    layer = StandardizeFeatures(3, axes)
+    layer.fit(inputs)
+    found = layer(inputs).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(found.mean(dim=1), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[:2].std(dim=1, correction=0), torch.ones(2))

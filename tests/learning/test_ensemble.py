@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from torch import nn
 
 from cloudchamber.data.samples import ArrayRecords, Inputs, Samples
@@ -20,6 +24,7 @@ from cloudchamber.learning.ensemble import DeepEnsemble
 from cloudchamber.learning.gaussian import GaussianModel
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.supervised import Batches
+from cloudchamber.networks.dense import Dense
 from cloudchamber.networks.se_resnet import SEResNet
 from cloudchamber.schema import Arrays, BadInput
 
@@ -197,6 +202,54 @@ def test_batches_depend_on_seed_only_and_cover_an_epoch() -> None:
     plain = list(Batches(samples, (0, 1), 8, None))
     assert [len(batch[1]) for batch in plain] == [8, 8, 4]
     np.testing.assert_array_equal(torch.cat([batch[0] for batch in plain]).numpy(), samples.inputs())
+
+
+def test_the_mixture_is_what_predict_says(fitted: tuple[DeepEnsemble, Path]) -> None:
+    predictor, _ = fitted
+    inputs = blobs(9, 6).inputs()
+    with torch.inference_mode():
+        mean, std = predictor.mixture()(torch.from_numpy(inputs))
+    said = predictor.predict(inputs)
+    assert said.std is not None
+    np.testing.assert_array_equal(mean.numpy(), said.mean)
+    np.testing.assert_array_equal(std.numpy(), said.std)
+
+
+def line(samples: int, seed: int) -> Samples:
+    """One feature beside a constant one, in odd units; the target is a sine with noise of 0.1."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-3, 3, samples)
+    features = np.stack([1e4 * x + 3e5, np.full(samples, 5.0)], axis=1).astype(np.float32)
+    targets = (np.sin(x) + rng.normal(0, 0.1, samples)).astype(np.float32)[:, None]
+    return Samples(ArrayRecords({"x": features}), np.arange(samples), lambda some, _: some["x"], targets, ("sine",))
+
+
+def test_features_without_channels_against_ridge(tmp_path: Path) -> None:
+    """All features are read, (sample, feature); ridge on powers up to 7 knows what can be known, a line does not."""
+    options = TrainingOptions(epochs=30, batch_size=32, learning_rate=2e-2)
+    make = partial(Dense, 2, 2, widths=(32, 32), activation="tanh")
+    predictor = DeepEnsemble("dense", make, options, 2, None, (0,), seed=1, progress="none")
+    train, test = line(400, 1), line(400, 3)
+    predictor.fit(train, line(200, 2), tmp_path)
+    said = predictor.predict(test.inputs())
+    assert said.mean.shape == said.std.shape == (400, 1)
+    error = float(np.abs(said.mean - test.targets).mean())
+    errors = []
+    for degree in (1, 7):
+        ridge = make_pipeline(StandardScaler(), PolynomialFeatures(degree), StandardScaler(), Ridge(1e-3))
+        ridge.fit(train.inputs(), train.targets[:, 0])
+        errors.append(float(np.abs(ridge.predict(test.inputs()) - test.targets[:, 0]).mean()))
+    assert error < 1.1 * errors[1] < 0.5 * errors[0]
+    inside = (np.abs(said.mean - test.targets) < said.std).mean()
+    assert inside == pytest.approx(0.683, abs=0.1)
+    function = predictor.mean_function(0)
+    raw = torch.from_numpy(test.inputs()[:5]).requires_grad_()
+    function(raw).sum().backward()
+    assert raw.grad is not None
+    assert (raw.grad[:, 0] != 0).all()
+    again = DeepEnsemble("dense", make, options, 2, None, (0,), seed=1, progress="none")
+    again.restore(tmp_path)
+    np.testing.assert_array_equal(again.predict(test.inputs()).mean, said.mean)
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from cloudchamber.learning.gan import GANTraining, Shuffled
-from cloudchamber.learning.gan_options import GANOptions
 from cloudchamber.learning.interaction_gan import (
     CONDITIONS,
     SAME_KINDS,
@@ -22,6 +21,7 @@ from cloudchamber.learning.interaction_gan import (
     beam_features,
     finished,
 )
+from cloudchamber.learning.options import GANOptions
 from cloudchamber.metrics.interactions import observables, violations
 from cloudchamber.networks.interaction_gan import (
     FlatStates,

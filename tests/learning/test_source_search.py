@@ -16,7 +16,8 @@ from cloudchamber.data.samples import ArrayRecords, Samples
 from cloudchamber.data.skies import SKY_TARGETS, cosmic_rays_of, targets_of
 from cloudchamber.layers.sky_maps import sky_maps
 from cloudchamber.learning.options import TrainingOptions
-from cloudchamber.learning.source_detector import BATCH, FRACTION_SCALE, Look, SourceDetector
+from cloudchamber.learning.sky_networks import FRACTION_SCALE, Look
+from cloudchamber.learning.source_detector import BATCH, SourceDetector
 from cloudchamber.learning.source_search import (
     COSMIC_RAY_WEIGHT,
     DIRECTION_WEIGHT,

@@ -1,4 +1,4 @@
-"""A synthetic run directory: the files that a run of the nuclear-shape study leaves, with made-up numbers."""
+"""Synthetic run directories: the files that runs of the studies leave, with made-up numbers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from cloudchamber.data.interactions import write_events
+from cloudchamber.metrics.interaction_rows import condition_name, interaction_rows, memory_rows
+from cloudchamber.metrics.searches import search_rows
+from cloudchamber.report import figures
+from cloudchamber.report.interactions import interaction_sections
+from cloudchamber.report.nuclei import nuclear_shape_sections
+from cloudchamber.report.page import Section
+from cloudchamber.report.skies import source_sections
+from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of
+from cloudchamber.simulators.hadronic.kinematics import from_rest, project
+from cloudchamber.simulators.hadronic.particles import masses
 
 TARGETS = ("abs_beta2", "abs_beta4", "beta2", "beta4")
 PREDICTORS = {
@@ -148,9 +161,8 @@ def write_run(run: Path, shapes: int = 90) -> Path:
     (run / "metrics.json").write_text(json.dumps(metrics))
     with (run / "history.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["predictor", "member", "epoch", "train_loss", "relative_mae", "relative_mae_beta2", "seconds_per_step"]
-        )
+        scored = ["relative_mae", "relative_mae_beta2"]
+        writer.writerow(["predictor", "member", "epoch", "train_loss", *scored, "seconds_per_step"])
         for name in ("resnet", "se_resnet", "se_resnet_size"):
             for member in range(2):
                 fall = np.exp(-np.arange(20) / 5) + 0.1 + 0.01 * rng.random(20)
@@ -198,14 +210,8 @@ def write_gallery_and_explanations(run: Path, rng: np.random.Generator) -> None:
             "toe_region": np.array([0.9, 1.2, 0, 0.05]), "ankle_region": np.array([0.35, 0.65, 0.08, 0.25]),
         },
     )  # fmt: skip
-    methods = [
-        "regression_attention_mask",
-        "regression_gradcam",
-        "gradcam",
-        "class_activation_map",
-        "lime",
-        "occlusion",
-    ]
+    methods = ["regression_attention_mask", *(f"{name}gradcam" for name in ("regression_", ""))]
+    methods += ["class_activation_map", "lime", "occlusion"]
     maps = {name: np.stack([blob(0.4, 0.5, 0.2, 0.2) - blob(0.8, 0.2, 0.1, 0.1)] * 4) for name in methods}
     write_arrays(
         run / "explanations" / "maps.h5",
@@ -230,7 +236,6 @@ def write_gallery_and_explanations(run: Path, rng: np.random.Generator) -> None:
 
 @pytest.fixture(scope="session")
 def config() -> FakeConfig:
-    """A configuration."""
     return FakeConfig()
 
 
@@ -250,3 +255,246 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tmp_path: Path) -> Path:
     """A complete run directory that a test may break."""
     return write_run(tmp_path / "run", shapes=30)
+
+
+@pytest.fixture(scope="session")
+def nuclear_sections(pristine: Path, config: FakeConfig) -> list[Section]:
+    """Sections of the complete run."""
+    return nuclear_shape_sections(pristine, config, {"sharp-surface": "uranium with a sharper surface"})
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, but not rendered: for tests of texts and of what is there."""
+    monkeypatch.setattr(figures, "svg", lambda drawing: "<svg></svg>")
+
+
+# --- searches for sources of cosmic rays ------------------------------------------------------------------------------
+
+SEARCHES = {
+    "mean": ("predicting the mean", "floor", 0.0),
+    "top_hat": ("top-hat scan", "baseline", 0.25),
+    "template": ("template <scan>", "baseline", 0.5),
+    "deepsphere": ("DeepSphere", "network", 0.5),
+    "graph": ("graph network", "network", 0.45),
+}
+"""Title, kind, and how much the statistic grows with a signal cosmic ray."""
+WORLDS = {"helium": "minimal, He", "jf12-helium": "JF12, He", "planck-helium": "Planck, He"}
+METHODS = ("template:weight", "deepsphere:epsilon", "deepsphere:gamma", "graph:epsilon", "graph:probability")
+
+
+@dataclass(frozen=True)
+class FakeSkyConfig:
+    """What the sections read of the study's configuration."""
+
+    cosmic_rays: int = 50
+    minimum_energy: float = 40.0
+    composition: str = "He"
+    exposure: str = "full"
+    field: str = "minimal"
+    coherent: float = 5.1
+    blurring: float = 2.79
+
+
+def sphere(shape, rng):
+    vectors = rng.standard_normal((*shape, 3))
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def answers(truth, gain, rng):
+    """Exponential under isotropy, larger with signal; a fraction and a direction with some noise."""
+    n = len(truth)
+    if not gain:
+        return np.concatenate([np.zeros((n, 1)), np.full((n, 1), 0.03), np.full((n, 3), np.nan)], axis=1)
+    statistic = rng.exponential(size=n) + gain * 1000 * truth[:, 1]
+    fraction = truth[:, 1] + 0.003 * rng.standard_normal(n)
+    where = truth[:, 2:] + 0.1 * rng.standard_normal((n, 3))
+    where /= np.linalg.norm(where, axis=1, keepdims=True)
+    return np.concatenate([statistic[:, None], fraction[:, None], where], axis=1)
+
+
+def truth_of(n, numbers, rng):
+    truth = np.zeros((n, 5))
+    truth[1::2, 0] = 1
+    truth[1::2, 1] = np.resize(numbers, n // 2) / 1000
+    truth[1::2, 2:] = sphere((n // 2,), rng)
+    return truth
+
+
+def explanations(home, rng):
+    sky, rays, signal = 4, 50, np.zeros((4, 50), np.uint8)
+    for row, number in enumerate((1, 3, 6)):
+        signal[row, :number] = 1
+    arrays = {
+        "maps": {
+            "energy": rng.uniform(40, 100, (sky, rays)), "direction": sphere((sky, rays), rng), "signal": signal,
+            "source": sphere((sky,), rng) * (signal.sum(axis=1) > 0)[:, None], "method": METHODS,
+            "score": rng.standard_normal((len(METHODS), sky, rays)), "predictor": tuple(SEARCHES),
+            "statistic": rng.standard_normal((5, sky)), "fraction": np.full((5, sky), np.nan),
+            "estimate": sphere((5, sky), rng),
+        },
+        "roc": {
+            "method": METHODS, "skies": [9, 9, 3, 3, 9], "auc": [0.9, 0.7, 0.8, 0.6, 0.95], "common": 3,
+            "auc_error": [0.01] * 5, "common_auc": [0.9, 0.7, 0.8, 0.6, 0.95], "common_auc_error": [0.02] * 5,
+            "false_positive": np.linspace(0, 1, 5), "true_positive": np.tile(np.linspace(0, 1, 5) ** 0.3, (5, 1)),
+            "edges": [1.0, 3.0, 6.5, 9.0], "auc_by_number": np.full((5, 3), 0.7),
+            "auc_by_number_error": np.full((5, 3), 0.1), "skies_by_number": np.full((5, 3), 3),
+        },
+        "deletion": {
+            "network": ("deepsphere", "deepsphere"), "method": ("template:weight", "deepsphere:epsilon"), "skies": 9,
+            "fraction": [0, 0.05, 0.5],
+            **{name: np.array([[4, 1, 0], [4, 0, -1.0]]) for name in ("statistic", "random", "difference")},
+            **{f"{name}_error": np.full((2, 3), 0.1) for name in ("statistic", "random", "difference")},
+        },
+        "sanity": {
+            "layer_network": ("deepsphere",) * 4, "layer_rule": ("epsilon", "epsilon", "gamma", "gamma"),
+            "layer": ("dense 1", "statistics") * 2, "left": [0.9, 0.5] * 2, "absorbed": [0.1, 0.4] * 2,
+            "violation": [1e-16, 2e-15, 0, 1e-16], "random_network": ("deepsphere",), "random_part": [0.5, 1.0],
+            "similarity": [[0.8, 0.7]], "similarity_error": [[0.1, 0.1]],
+        },
+    }  # fmt: skip
+    for name, one in arrays.items():
+        write_arrays(home / f"{name}.h5", one)
+
+
+def write_sky_run(home: Path, worlds, rows_of) -> Path:
+    rng = np.random.default_rng(5)
+    home.mkdir()
+    rows = []
+    with h5py.File(home / "predictions.h5", "w") as file:
+        for sample in ("test", *worlds):
+            truth = truth_of(240, (10, 20, 30, 40, 60), rng)
+            file[f"{sample}/truth"] = truth
+            for name, (_, _, gain) in SEARCHES.items():
+                said = answers(truth, gain, rng)
+                file[f"{sample}/{name}/mean"] = said
+                rows += [{**row, "sample": sample, "floor": None} for row in rows_of(name, truth, said, rng)]
+    for row in rows:  # JSON has no nan
+        row |= {key: None for key in ("value", "error") if isinstance(row[key], float) and not np.isfinite(row[key])}
+    known = {name: {"title": title, "kind": kind} for name, (title, kind, _) in SEARCHES.items()}
+    (home / "metrics.json").write_text(json.dumps({"predictors": known, "rows": rows}))
+    (home / "run.json").write_text(json.dumps({"study": "cosmic-ray-sources", "preset": "tiny", "seed": 1}))
+    with (home / "history.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["predictor", "epoch", "train_loss", "one_minus_auc"])
+        writer.writerows([name, epoch, 1 / (1 + epoch), 0.1] for name in ("deepsphere", "graph") for epoch in range(3))
+    explanations(home / "explanations", rng)
+    return home
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    return write_sky_run(tmp_path_factory.mktemp("sky") / "sources", WORLDS, search_rows)
+
+
+@pytest.fixture(scope="session")
+def sections_of_sources(sources):
+    return source_sections(sources, FakeSkyConfig(), WORLDS | {"uf23-helium": "not simulated"})
+
+
+@pytest.fixture(scope="session", name="write_sky_run")
+def sky_run_fixture():
+    """Writes a run directory of a search for sources, given its worlds and the rows of a predictor."""
+    return write_sky_run
+
+
+@pytest.fixture(scope="session")
+def sky_config() -> FakeSkyConfig:
+    return FakeSkyConfig()
+
+
+@pytest.fixture(scope="session")
+def sky_worlds() -> dict[str, str]:
+    return WORLDS
+
+
+# --- generators of hadronic interactions ------------------------------------------------------------------------------
+
+GENERATORS = {
+    "resampling": {"title": "resampling <events>", "kind": "baseline"},
+    "flow": {"title": "flow matching", "kind": "network"},
+    "again": {"title": "Geant4 again", "kind": "floor"},
+}
+
+
+def toy(n: int, seed: int, pions: float = 2.0) -> Events:
+    """Pions and protons on hydrogen and carbon: projectile, nucleus, and some pi0 (none: elastic)."""
+    rng = np.random.default_rng(seed)
+    direction = np.tile([0.0, 0.6, 0.8], (n, 1))
+    beam = Beam(
+        rng.choice([211, -211, 2212], n).astype(np.int32), rng.choice([1, 6], n).astype(np.int32),
+        rng.choice([5.0, 20.0], n), direction,
+    )  # fmt: skip
+    nucleus, incoming = incoming_of(beam)
+    number = rng.poisson(pions, n).clip(0, 5)
+    offsets = np.concatenate([[0], np.cumsum(2 + number)])
+    kind = np.full(offsets[-1], 111, np.int32)
+    kind[offsets[:-1]], kind[offsets[:-1] + 1] = beam.projectile, nucleus
+    s = np.sqrt(incoming[:, 0] ** 2 - (incoming[:, 1:] ** 2).sum(axis=1))
+    rest, _, good = project(rng.normal(size=(len(kind), 3)) * [0.2, 0.2, 0.8], masses(kind), offsets, s)
+    owner = np.repeat(np.arange(n), 2 + number)
+    lab = from_rest(rest, incoming[owner], direction[owner])
+    return Events(beam, nucleus, incoming, (number > 0).astype(np.uint8), offsets, kind, lab).part(good)
+
+
+def write_generated(run: Path, rows: list[dict[str, Any]], generated: dict[str, Events], truth: Events) -> Path:
+    place = run / "generated" / "test"
+    place.mkdir(parents=True)
+    for name, events in {"truth": truth, **generated}.items():
+        write_events(place / f"{name}.h5", events, {"model": name})
+    (run / "metrics.json").write_text(json.dumps({"rows": rows, "predictors": GENERATORS}))
+    (run / "run.json").write_text(json.dumps({"study": "hadronic-interactions", "preset": "tiny", "seed": 1}))
+    return run
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything: resampling copies, the flow has too many pions."""
+    rng = np.random.default_rng(1)
+    truth, train = toy(900, 1), toy(900, 2)
+    generated = {"resampling": train, "flow": toy(900, 3, pions=2.8), "again": toy(900, 4)}
+    rows = interaction_rows("test", truth, generated, rng, particles=False)
+    rows += memory_rows("test", generated, train, truth, rng)
+    rows += [one | {"sample": "heavy"} for one in rows if one["metric"] == "auc"]
+    for name, shift in (("flow", 0.1), ("again", 0.0)):
+        for target in ("H", "C"):
+            for energy in (5.0, 20.0):
+                for metric, value in (("auc", 0.5 + shift), ("mean_w1_over_sigma", 0.1 + shift)):
+                    rows.append(
+                        {"predictor": name, "sample": condition_name("pi+", target, energy), "target": "all",
+                         "metric": metric, "value": value, "error": 0.01, "n": 300, "unit": ""}
+                    )  # fmt: skip
+    run = write_generated(tmp_path_factory.mktemp("full"), rows, generated, truth)
+    speed = [
+        {"model": model, "projectile": "pi+", "target": "C", "energy": 20, "batch": batch, "events_per_second": rate}
+        for model, rate in (("geant4", 6000), ("urqmd", 60.5), ("flow", 20_000))
+        for batch in (1, 1000)
+    ]
+    (run / "speed.json").write_text(json.dumps({"rows": speed}))
+    (run / "history.csv").write_text(
+        "predictor,epoch,train_loss,w1_over_sigma,seconds_per_step\n"
+        "flow,0,1.5,0.2,0.1\nflow,1,1.2,0.1,0.1\nflow,2,1.1,0.1,0.1\n"
+    )
+    return run
+
+
+@pytest.fixture(scope="session")
+def sections_of_generators(full: Path) -> list[Section]:
+    titles = {"heavy": "heavier nuclei", "absent": "not there"}
+    return interaction_sections(full, titles, lambda projectile, target, energy: target == "C")
+
+
+@pytest.fixture(scope="session")
+def generators() -> dict[str, dict[str, str]]:
+    return GENERATORS
+
+
+@pytest.fixture(scope="session", name="toy")
+def toy_fixture() -> Callable[..., Events]:
+    """Makes so many toy events from a seed."""
+    return toy
+
+
+@pytest.fixture(scope="session")
+def write_generators() -> Callable[..., Path]:
+    return write_generated

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cloudchamber.data.interactions import read_events
-from cloudchamber.schema import BadInput
 from cloudchamber.sim import hadronic as module
 from cloudchamber.sim.hadronic import hadronic
 from cloudchamber.simulators.hadronic import own_process
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("geant4_pybind") is None, reason="needs the extra geant4")
 
-app = typer.Typer()
-app.command()(hadronic)
+COMMAND = hadronic
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,17 +27,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
         yield
 
 
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def error_of(*words: object) -> str:
-    error = call(*words).exception
-    assert isinstance(error, BadInput)
-    return str(error)
-
-
-def test_both_formats_hold_the_same_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_formats_hold_the_same_events(
+    call: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CHUNK", 30)  # two chunks
     words = ("pi+", "H", "--energy", 25, "--direction", "0.6,0.6,0.529", "-n", 50, "--random-seed", 4, "-o")
     result = call(*words, tmp_path / "e.h5")
@@ -59,7 +49,7 @@ def test_both_formats_hold_the_same_events(tmp_path: Path, monkeypatch: pytest.M
     assert not np.array_equal(one.momentum[:8], one.momentum[-8:])
 
 
-def test_urqmd_is_a_choice(tmp_path: Path) -> None:
+def test_urqmd_is_a_choice(call: Callable[..., Result], tmp_path: Path) -> None:
     if importlib.util.find_spec("chromo") is None:
         pytest.skip("needs the extra generators")
     result = call("pi-", "C", "-n", 3, "--model", "urqmd", "-o", tmp_path / "u.h5", "--random-seed", 1)
@@ -67,7 +57,7 @@ def test_urqmd_is_a_choice(tmp_path: Path) -> None:
     assert read_events(tmp_path / "u.h5")[1]["model"] == "UrQMD 3.4"
 
 
-def test_bad_words_are_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_bad_words_are_refused_before_anything_starts(error_of: Callable[..., str], tmp_path: Path) -> None:
     out = ("-o", tmp_path / "e.h5")
     assert "did you mean 'pi" in error_of("pi", "H", *out)
     assert "unknown material 'Pbb'" in error_of("p", "Pbb", *out)
@@ -84,7 +74,9 @@ def test_bad_words_are_refused_before_anything_starts(tmp_path: Path) -> None:
     assert "will not overwrite" in error_of("p", "C", *out)
 
 
-def test_without_the_extra_one_line_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_one_line_names_it(
+    error_of: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(own_process.importlib.util, "find_spec", lambda name: None)
     assert "pip install 'cloudchamber[geant4]'" in error_of("p", "C", "-o", tmp_path / "e.h5")
     assert not (tmp_path / "e.h5").exists()

@@ -5,40 +5,34 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from cloudchamber.schema import BadInput
 from cloudchamber.sim.heavyion import heavyion
 from cloudchamber.simulators.heavyion.collisions import CollisionOptions, collide
 from cloudchamber.simulators.heavyion.nuclei import nucleus
 
-app = typer.Typer()
-app.command()(heavyion)
+COMMAND = heavyion
 
 
-def call(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
+@pytest.fixture(scope="module")
+def lines(call: Callable[..., Result]) -> Callable[..., list[str]]:
+    """Words of the command line to what is printed for the first seed."""
+
+    def printed(*words: str) -> list[str]:
+        result = call(*words, "--random-seed", "1")
+        assert result.exit_code == 0, result.output
+        return result.output.splitlines()
+
+    return printed
 
 
-def lines(*words: str) -> list[str]:
-    result = call(*words, "--random-seed", "1")
-    assert result.exit_code == 0, result.output
-    return result.output.splitlines()
-
-
-def raise_of(*words: str) -> None:
-    error = call(*words).exception
-    assert error is not None
-    raise error
-
-
-def test_columns_are_trentos() -> None:
+def test_columns_are_trentos(lines: Callable[..., list[str]]) -> None:
     number = r"\d\.\d{10}"
     pattern = rf"[ \d]\d +\d+\.\d{{10}} +\d+ +{number}e[+-]\d\d( +{number}){{4}}"
     printed = lines("U", "U", "12")
@@ -54,18 +48,18 @@ def test_columns_are_trentos() -> None:
         assert values[1:] == pytest.approx([events[name][i] for name in names], rel=1e-9, abs=1e-9)
 
 
-def test_collisions_are_counted_on_request() -> None:
+def test_collisions_are_counted_on_request(lines: Callable[..., list[str]]) -> None:
     assert len(lines("Pb", "Pb", "1", "--ncoll")[0].split()) == 9
     assert len(lines("p", "Pb")[0].split()) == 8
     assert len(lines("p", "Pb", "1", "--extended")[0].split()) == 15
 
 
-def test_batches_join() -> None:
+def test_batches_join(lines: Callable[..., list[str]]) -> None:
     printed = lines("p", "p", "2500", "--grid-max", "4")
     assert [int(line.split()[0]) for line in printed] == list(range(2500))
 
 
-def test_options_reach_the_model() -> None:
+def test_options_reach_the_model(lines: Callable[..., list[str]]) -> None:
     printed = lines(
         "U", "Pb", "3", "-p", "-1", "-k", "2", "-w", "0.6", "-m", "3", "-v", "0.4", "-d", "0.9", "-x", "4.2", "-n", "2",
         "--b-min", "1", "--b-max", "3", "--grid-max", "9", "--grid-step", "0.3",
@@ -87,7 +81,7 @@ def test_options_reach_the_model() -> None:
     assert [float(line.split()[3]) for line in printed] == pytest.approx(list(events["multiplicity"]), rel=1e-9)
 
 
-def test_hdf5_has_trentos_layout(tmp_path: Path) -> None:
+def test_hdf5_has_trentos_layout(error_of: Callable[..., str], lines: Callable[..., list[str]], tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
     assert lines("Pb", "Pb", "3", "-q", "-o", str(path), "--ncoll") == []
     events = collide(nucleus("Pb"), nucleus("Pb"), 3, 1, CollisionOptions(ncoll=True), profiles=True)
@@ -99,11 +93,12 @@ def test_hdf5_has_trentos_layout(tmp_path: Path) -> None:
             assert data.attrs["b"] == events["impact_parameter"][i]
             assert {"npart", "ncoll", "mult", "e2", "e3", "e4", "e5", "psi2", "area"} <= set(data.attrs)
     assert [one.name for one in tmp_path.iterdir()] == ["events.h5"]
-    with pytest.raises(BadInput, match="will not overwrite"):
-        raise_of("Pb", "Pb", "-o", str(path))
+    assert re.search("will not overwrite", error_of("Pb", "Pb", "-o", str(path)))
 
 
-def test_text_files_have_trentos_layout(tmp_path: Path) -> None:
+def test_text_files_have_trentos_layout(
+    error_of: Callable[..., str], lines: Callable[..., list[str]], tmp_path: Path
+) -> None:
     directory = tmp_path / "events"
     lines("p", "Pb", "11", "-q", "-o", str(directory), "--grid-max", "4")
     assert len(list(directory.iterdir())) == 11
@@ -113,19 +108,18 @@ def test_text_files_have_trentos_layout(tmp_path: Path) -> None:
     grid = np.loadtxt(directory / "03.dat")
     assert grid.shape == (40, 40)
     assert grid.sum() * 0.04 == pytest.approx(float(text[3].split()[-1]), rel=1e-6)
-    with pytest.raises(BadInput, match="must be empty"):
-        raise_of("p", "Pb", "-o", str(directory))
+    assert re.search("must be empty", error_of("p", "Pb", "-o", str(directory)))
 
 
-def test_failed_output_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput):
-        raise_of("Pb", "Pb", "-q", "-o", str(tmp_path / "x.h5"), "--b-min", "24", "--b-max", "30")
+def test_failed_output_leaves_nothing(error_of: Callable[..., str], tmp_path: Path) -> None:
+    assert "no collision of Pb and Pb" in error_of(
+        "Pb", "Pb", "-q", "-o", tmp_path / "x.h5", "--b-min", "24", "--b-max", "30"
+    )
     assert not list(tmp_path.iterdir())
-    with pytest.raises(BadInput, match="cannot write"):
-        raise_of("Pb", "Pb", "-q", "-o", str(tmp_path / "no" / "x.h5"))
+    assert re.search("cannot write", error_of("Pb", "Pb", "-q", "-o", str(tmp_path / "no" / "x.h5")))
 
 
-def test_configuration_files_merge_and_the_command_line_wins(tmp_path: Path) -> None:
+def test_configuration_files_merge_and_the_command_line_wins(lines: Callable[..., list[str]], tmp_path: Path) -> None:
     common, own = tmp_path / "common.conf", tmp_path / "own.conf"
     common.write_text("# comment\nreduced-thickness = 0.5\nfluctuation = 3  # wide\n\n")
     own.write_text("projectile = p\nprojectile = Pb\nnumber-events = 4\nfluctuation = 9\ngrid-max = 5\nncoll = true\n")
@@ -135,12 +129,12 @@ def test_configuration_files_merge_and_the_command_line_wins(tmp_path: Path) -> 
     assert [float(line.split()[4]) for line in printed] == pytest.approx(list(events["multiplicity"]), rel=1e-9)
 
 
-def test_nuclei_from_files(tmp_path: Path) -> None:
+def test_nuclei_from_files(lines: Callable[..., list[str]], tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", np.random.default_rng(1).normal(0, 2, (20, 12, 3)))
     assert len(lines(str(tmp_path / "mine.npz"), "Pb", "5")) == 5
 
 
-def test_citation() -> None:
+def test_citation(call: Callable[..., Result]) -> None:
     assert "1412.4708" in call("--bibtex").output
 
 
@@ -158,17 +152,15 @@ def test_citation() -> None:
         (("Pb", "Pb", "-w", "-1"), "greater than 0"),
     ],
 )
-def test_bad_input_is_one_clear_line(words: tuple[str, ...], message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        raise_of(*words)
+def test_bad_input_is_one_clear_line(error_of: Callable[..., str], words: tuple[str, ...], message: str) -> None:
+    assert re.search(message, error_of(*words))
 
 
-def test_bad_configuration_files(tmp_path: Path) -> None:
+def test_bad_configuration_files(error_of: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "bad.conf"
     for text, message in (("grid-mxx = 3", "did you mean 'grid-max'"), ("just words", "key = value")):
         path.write_text(text)
-        with pytest.raises(BadInput, match=message):
-            raise_of("Pb", "Pb", "-c", str(path))
+        assert re.search(message, error_of("Pb", "Pb", "-c", str(path)))
 
 
 def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:

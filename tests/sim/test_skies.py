@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from cloudchamber.data.store import read_attributes, read_shard
-from cloudchamber.schema import BadInput
+from cloudchamber.data.shards import read_attributes, read_shard
 from cloudchamber.sim.skies import skies
 from cloudchamber.simulators.cosmicrays.directions import to_degrees
 from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies
 
-app = typer.Typer()
-app.command()(skies)
+COMMAND = skies
 
 
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def error_of(*words: object) -> str:
-    error = call(*words).exception
-    assert isinstance(error, BadInput)
-    return str(error)
-
-
-def test_hdf5(tmp_path: Path) -> None:
+def test_hdf5(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "skies.h5"
     result = call("-n", 3, "-o", path, "--cosmic-rays", 100, "--signal-fraction", 0.1, "--random-seed", 4)
     assert result.exit_code == 0, result.output
@@ -46,7 +34,7 @@ def test_hdf5(tmp_path: Path) -> None:
     assert json.loads(about["config"])["signal_fraction"] == 0.1
 
 
-def test_csv(tmp_path: Path) -> None:
+def test_csv(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "skies.csv"
     options = ("--cosmic-rays", 50, "--composition", "mixed", "--exposure", "auger", "--minimum-energy", 32)
     assert call("-n", 2, "-o", path, *options, "--random-seed", 5).exit_code == 0
@@ -64,7 +52,7 @@ def test_csv(tmp_path: Path) -> None:
     assert [int(row["sky"]) for row in rows] == [0] * 50 + [1] * 50
 
 
-def test_universe(tmp_path: Path) -> None:
+def test_universe(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "universe.h5"
     result = call("-n", 20, "-o", path, "--cosmic-rays", 100, "--sources", 10, "--random-seed", 6)
     assert result.exit_code == 0, result.output
@@ -73,13 +61,13 @@ def test_universe(tmp_path: Path) -> None:
     assert json.loads(read_attributes(path)["config"])["density"] > 0
 
 
-def test_without_a_seed_two_calls_differ(tmp_path: Path) -> None:
+def test_without_a_seed_two_calls_differ(call: Callable[..., Result], tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
         assert call("-o", tmp_path / name, "--cosmic-rays", 20).exit_code == 0
     assert not np.array_equal(read_shard(tmp_path / "a.h5")["energy"], read_shard(tmp_path / "b.h5")["energy"])
 
 
-def test_refusals(tmp_path: Path) -> None:
+def test_refusals(call: Callable[..., Result], error_of: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "skies.h5"
     assert call("-o", path, "--cosmic-rays", 10).exit_code == 0
     before = path.read_bytes()
@@ -99,7 +87,9 @@ def test_refusals(tmp_path: Path) -> None:
     assert not new.exists()
 
 
-def test_galactic_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_galactic_field(
+    call: Callable[..., Result], error_of: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("cloudchamber.sim.skies.LENS_NSIDE", 4)
     path = tmp_path / "lensed.h5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cloudchamber import arrival_directions as arrivals
+from cloudchamber.experiments import skies as arrivals
 from cloudchamber.simulators.cosmicrays.universe import DENSITIES
 from cloudchamber.studies.cosmic_ray_universe import CosmicRayUniverseConfig, of_density, simulate, study
 
@@ -72,7 +72,7 @@ def test_skies_do_not_depend_on_their_chunk_mates() -> None:
 
 def test_the_dense_universe_is_nearly_isotropic_and_the_thin_one_is_not() -> None:
     """Part of pairs within 5 degrees over that of isotropy: falls with density."""
-    from cloudchamber.arrival_directions import pair_counts
+    from cloudchamber.experiments.skies import pair_counts
 
     excess = []
     for density in (1e-6, 1e-4, 1e-2):

@@ -35,8 +35,10 @@ def _binomial(mean: float, trials: int) -> Start:
 
 @numba.njit(cache=True, nogil=True)
 def _starts(mean: float, inverse_k: float) -> tuple[float, Start, Start]:
-    """Share of the first of two distributions, and of each the probability of 0, and a and b of Panjer's recursion
-    p(n + 1) / p(n) = (a + b n) / (n + 1)."""
+    """Share of the first of two distributions, and of each the probability of 0, a and b.
+
+    These are the constants of Panjer's recursion p(n + 1) / p(n) = (a + b n) / (n + 1).
+    """
     if inverse_k > 1e-9:
         share = mean * inverse_k / (1 + mean * inverse_k)
         one = exp(-log1p(mean * inverse_k) / inverse_k), share / inverse_k, share
@@ -58,6 +60,10 @@ def counts(normal: Floats, mean: Floats, inverse_k: Floats) -> Integers:
         normal: variables.
         mean: (event, kind).
         inverse_k: 1/k (event, kind).
+
+    Examples:
+        >>> counts(np.array([[0.0, 1.0]]), np.array([[3.0, 3.0]]), np.array([[0.0, 0.5]])).tolist()
+        [[3, 5]]
     """
     found = np.zeros(normal.shape, np.int64)
     for event in range(normal.shape[0]):
@@ -98,8 +104,7 @@ def scores(found: Integers, mean: Floats, inverse_k: Floats, rng: np.random.Gene
 
 
 def correlation_root(correlation: Floats) -> Floats:
-    """A matrix whose square is the correlation matrix nearest to a symmetric one (kind, kind), made by clipping its
-    eigenvalues."""
+    """A matrix whose square is a correlation matrix near to a symmetric one (kind, kind), with clipped eigenvalues."""
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.maximum(values, 1e-6))
     return np.asarray(root / np.linalg.norm(root, axis=1, keepdims=True))

@@ -1,6 +1,7 @@
-"""Events that were seen, once more: resampling at the nearest condition, as gamma-ray and air-shower groups reuse
-libraries of simulated showers (e.g. Barberio et al., "Fast simulation of electromagnetic showers in the ATLAS
-calorimeter: frozen showers", J. Phys. Conf. Ser. 160 (2009) 012082).
+"""Events that were seen, once more: resampling at the nearest condition.
+
+So gamma-ray and air-shower groups reuse libraries of simulated showers (e.g. Barberio et al., "Fast simulation of
+electromagnetic showers in the ATLAS calorimeter: frozen showers", J. Phys. Conf. Ser. 160 (2009) 012082).
 
 For every entry of the beam one of the training events with the same projectile and target and the nearest kinetic
 energies, turned about the beam by a random azimuth and moved onto the wanted energy (``kinematics.project``). At a
@@ -133,8 +134,14 @@ class EventResampling:
 
 
 def nearest_in(known: Floats, wanted: Floats) -> tuple[Integers, Integers]:
-    """First and stop (entry,) of the ``NEIGHBOURS`` values of ``known`` (ascending) nearest to each of ``wanted``, and
-    of those equal to them."""
+    """First and stop (entry,) of the ``NEIGHBOURS`` values of ``known`` nearest to each of ``wanted``.
+
+    Those equal to them are taken too.
+
+    Args:
+        known: (value,), ascending.
+        wanted: (entry,).
+    """
     number = min(NEIGHBOURS, len(known))
     first = np.searchsorted(known, wanted)[:, None] - np.arange(number + 1)
     first = np.clip(first, 0, len(known) - number)
@@ -214,7 +221,9 @@ def placed(
 
     Args:
         condition: the beam (event).
-        channel, offsets, kind: as in ``Events``.
+        channel: (event,), as in ``Events``.
+        offsets: (event + 1,), as in ``Events``.
+        kind: (particle,), as in ``Events``.
         momentum: px, py, pz (particle, 3) in the rest frame of projectile and nucleus, the projectile along z.
 
     Returns:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cloudchamber.data.files import replacing
 from cloudchamber.data.samples import Inputs, Samples
-from cloudchamber.data.store import replacing
 from cloudchamber.schema import Arrays, BadInput
 
 CHUNK = 256

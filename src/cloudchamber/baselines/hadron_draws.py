@@ -1,5 +1,6 @@
-"""Draws of the parametrisation of hadronic interactions from its fitted parameters; see ``hadron_parametrisation`` for
-the forms and where they come from.
+"""Draws of the parametrisation of hadronic interactions from its fitted parameters.
+
+The forms, and where they come from, are in ``hadron_parametrisation``.
 
 Conventions: GeV; classes are kinds of particles, fast or slow; y is the rapidity in the rest frame of the whole.
 """
@@ -241,8 +242,9 @@ def thermal(mass: Floats, heat: Floats, rng: np.random.Generator) -> Floats:
 def boil(
     mean: Floats, shape: Floats, tilt: Floats, mass: Floats, flow: Floats, most: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Transverse and longitudinal momenta (particle,), in the rest frame of the whole, of what boils off in the
-    laboratory.
+    """Transverse and longitudinal momenta (particle,) of what boils off in the laboratory.
+
+    They are in the rest frame of the whole.
 
     Args:
         mean: of the kinetic energy (particle,), which has a gamma distribution.

@@ -1,5 +1,6 @@
-"""A parametrisation of hadronic interactions, as they were written before there were string models (compare GHEISHA:
-Fesefeldt, report PITHA 85/02 (1985)), with the forms that textbooks give.
+"""A parametrisation of hadronic interactions, as they were written before there were string models.
+
+Compare GHEISHA (Fesefeldt, report PITHA 85/02 (1985)); the forms are those that textbooks give.
 
 1. The elastic fraction is a smooth function of projectile, target and energy, as are all parameters below
    (``log_linear``). Elastic scattering: two-body kinematics, forward or backward in the rest frame, and for each two
@@ -124,8 +125,11 @@ class HadronParametrisation(HadronDraws):
     # --- Elastic scattering -------------------------------------------------------------------------------------------
 
     def _fit_elastic(self, events: Events) -> None:
-        """Odds of going backward; forward and backward (2,) the mean of 2 k (k - |p_z|), and the shape of that over its
-        mean: two exponentials (share of the first, both means)."""
+        """Odds of going backward, and the transfers forward and backward.
+
+        Of these (2,) the mean of 2 k (k - |p_z|), and the shape of that over its mean: two exponentials (share of the
+        first, both means).
+        """
         table, targets = features(events.beam, self.state, MOTION_DEGREE), self.state["targets"]
         p_z, transfer = _scattered(events)
         back = (p_z < 0).astype(np.float64)

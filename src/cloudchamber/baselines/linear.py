@@ -22,10 +22,10 @@ ALPHAS = np.logspace(-5, 5, 41)
 
 
 class Ridge:
-    """Linear in standardised features, the penalty of each target chosen by exact leave-one-out errors on the training
-    records.
+    """Linear in standardised features, the penalty of each target chosen by leave-one-out errors.
 
-    Its uncertainty is the root mean square of those leave-one-out errors, the same for every input.
+    These are exact, on the training records. Its uncertainty is the root mean square of those errors, the same for
+    every input.
 
     Args:
         features: inputs to (sample, feature); module-level, so that it can be found again.

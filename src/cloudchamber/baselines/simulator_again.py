@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cloudchamber.data.files import write_text
 from cloudchamber.data.geant4_data import home_made_tables
-from cloudchamber.data.store import write_text
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import Beam, Events
 from cloudchamber.simulators.hadronic.models import model

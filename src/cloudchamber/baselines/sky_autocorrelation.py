@@ -1,6 +1,6 @@
-"""Autocorrelation of arrival directions: more pairs at small angles than isotropy has (Finley and Westerhoff,
-Astropart. Phys. 21 (2004) 359, astro-ph/0309159; here over angles only, all energies).
+"""Autocorrelation of arrival directions: more pairs at small angles than isotropy has.
 
+Paper: Finley and Westerhoff, Astropart. Phys. 21 (2004) 359, astro-ph/0309159; here over angles only, all energies.
 ``n(alpha)`` is the number of pairs closer than ``alpha`` = 1, 2, ..., 30 degrees. The test statistic is the largest
 ``(n - mean) / sd`` over the angles, mean and standard deviation from isotropic skies; the p-value of that maximum, from
 isotropic skies as well, pays for the choice of the angle. It needs no model of the source, and says nothing of where
@@ -9,49 +9,28 @@ the source is.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from cloudchamber.baselines.files import load_arrays, save_arrays
-from cloudchamber.baselines.sky_inputs import Floats, checked, fitted_number, isotropic_ensemble
-from cloudchamber.data.samples import Inputs, Prediction, Samples
-from cloudchamber.schema import Arrays
+from cloudchamber.baselines.sky_inputs import EnsembleSearch, Floats
+from cloudchamber.data.samples import Inputs, Prediction
 
 ANGLES = np.arange(1.0, 31.0)
 """Degrees."""
 
 
-class Autocorrelation:
-    """Largest excess of close pairs over isotropy; see the module.
+class Autocorrelation(EnsembleSearch):
+    """Largest excess of close pairs over isotropy; see the module."""
 
-    Args:
-        ensemble: isotropic skies of the training split that give mean and standard deviation.
-        title: for tables.
-    """
+    title = "autocorrelation, 1 to 30 degrees"
+    file = "autocorrelation.npz"
 
-    kind = "baseline"
-
-    def __init__(self, ensemble: int = 500, title: str = "autocorrelation, 1 to 30 degrees") -> None:
-        self.title = title
-        self.ensemble = ensemble
-        self.state: Arrays = {}
-
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
-        """Count pairs of the isotropic training skies. Writes ``autocorrelation.npz``.
-
-        Raises:
-            BadInput: fewer than two isotropic skies.
-        """
-        self.state = isotropic_ensemble(train, self.ensemble, pairs_within_angles)
-        save_arrays(directory / "autocorrelation.npz", self.state)
-
-    def restore(self, directory: Path) -> None:
-        """Read ``autocorrelation.npz``."""
-        self.state = load_arrays(directory / "autocorrelation.npz")
+    def statistic(self, sky: Floats) -> Floats:
+        """Number of pairs within each of ``ANGLES``."""
+        return pairs_within_angles(sky)
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Test statistic, then nan for fraction and direction, (sky, 5).
@@ -59,11 +38,10 @@ class Autocorrelation:
         Raises:
             BadInput: not fitted, no skies, or another number of cosmic rays than in training.
         """
-        skies = checked(inputs, fitted_number(self.state))
+        skies = self.skies(inputs)
         mean: NDArray[Any] = np.full((len(skies), 5), np.nan)
         for row, sky in enumerate(skies):
-            pairs = pairs_within_angles(sky.astype(np.float64))
-            mean[row, 0] = ((pairs - self.state["mean"]) / self.state["sd"]).max()
+            mean[row, 0] = self.deviation(self.statistic(sky.astype(np.float64))).max()
         return Prediction(mean)
 
 
@@ -76,14 +54,24 @@ def pairs_within_angles(sky: Floats, angles: Floats = ANGLES) -> Floats:
 
     Returns:
         (scale,).
+
+    Examples:
+        >>> sky = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [-1, 0, 0.0]])
+        >>> pairs_within_angles(sky, np.array([1.0, 90.1, 179.0])).tolist()  # 0, 90, 90, 180, 180 and 90 degrees
+        [1.0, 4.0, 4.0]
     """
     cosines = np.cos(np.deg2rad(angles))
     return np.cumsum(_pairs(np.ascontiguousarray(sky[:, :3].T), cosines, first_scales(cosines))).astype(np.float64)
 
 
 def first_scales(cosines: Floats) -> NDArray[np.int64]:
-    """Where to start looking for the scale of a cosine: for each of equal steps in 1 - cosine from 0 to the widest
-    scale, the first scale that the step can belong to (step,)."""
+    """Where to start looking for the scale of a cosine (step,).
+
+    For each of equal steps in 1 - cosine, from 0 to the widest scale, the first scale that the step can belong to.
+
+    Args:
+        cosines: of the scales (scale,), descending.
+    """
     steps = np.linspace(0, 1 - cosines[-1], 1025)
     return np.searchsorted(1 - cosines, steps * (1 - 1e-12) - 1e-15, side="left").astype(np.int64)
 

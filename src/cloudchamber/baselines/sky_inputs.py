@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.baselines.files import CHUNK
+from cloudchamber.baselines.files import CHUNK, load_arrays, save_arrays
 from cloudchamber.data.samples import Inputs, Samples
 from cloudchamber.schema import Arrays, BadInput
 
@@ -100,12 +101,49 @@ def isotropic_ensemble(train: Samples, ensemble: int, statistic: Callable[[Float
     }
 
 
-def fitted_number(state: Arrays) -> int:
-    """Cosmic rays a sky of the isotropic ensemble.
+class EnsembleSearch:
+    """A search whose test statistic is the largest deviation from isotropic skies over some scales.
 
-    Raises:
-        BadInput: no ensemble yet.
+    Args:
+        ensemble: isotropic skies of the training split that give mean and standard deviation.
     """
-    if "cosmic_rays" not in state:
-        raise BadInput("this search has no isotropic ensemble yet: call fit or restore first")
-    return int(state["cosmic_rays"])
+
+    title = ""
+    kind = "baseline"
+    file = ""
+
+    def __init__(self, ensemble: int = 500) -> None:
+        self.ensemble = ensemble
+        self.state: Arrays = {}
+
+    def statistic(self, sky: Floats) -> Floats:
+        """What is compared with isotropy (scale,) of a sky (cosmic_ray, 4)."""
+        raise NotImplementedError
+
+    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
+        """Take mean and standard deviation over the isotropic training skies, and write them.
+
+        Raises:
+            BadInput: fewer than two isotropic skies.
+        """
+        self.state = isotropic_ensemble(train, self.ensemble, self.statistic)
+        save_arrays(directory / self.file, self.state)
+
+    def restore(self, directory: Path) -> None:
+        """Read what ``fit`` wrote."""
+        self.state = load_arrays(directory / self.file)
+
+    def skies(self, inputs: Inputs) -> Inputs:
+        """The inputs themselves, if they are skies like those of the ensemble.
+
+        Raises:
+            BadInput: not fitted, no skies, or another number of cosmic rays than in training.
+        """
+        if "cosmic_rays" not in self.state:
+            raise BadInput("this search has no isotropic ensemble yet: call fit or restore first")
+        return checked(inputs, int(self.state["cosmic_rays"]))
+
+    def deviation(self, found: Floats) -> Floats:
+        """Deviation (scale,) of a statistic (scale,) from isotropy, in standard deviations."""
+        deviation: Floats = (found - self.state["mean"]) / self.state["sd"]
+        return deviation

@@ -22,6 +22,7 @@ maximum), because that is multiplications only.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -38,7 +39,83 @@ BITS = 900.0
 """Products are turned into logarithms before they can grow beyond 2 to this power."""
 
 
-class VonMisesFisherScan:
+class Best(NamedTuple):
+    """Where the likelihood of a sky is largest.
+
+    Attributes:
+        value: test statistic there.
+        fraction: signal fraction f.
+        source: direction of the source (3,).
+        kappa: concentration of each cosmic ray (cosmic_ray,).
+        cosine: of the angle between each cosmic ray and where the model expects it (cosmic_ray,).
+    """
+
+    value: float
+    fraction: float
+    source: Floats
+    kappa: Floats
+    cosine: Floats
+
+
+class LikelihoodScan:
+    """What the scans share: a hypothesis that is kept on disk, and answers from where its likelihood is largest.
+
+    Args:
+        hypothesis: numbers by name.
+        fractions: signal fractions f that are tried, between 0 and 1.
+        nside: of the HEALPix grid of positions.
+
+    Raises:
+        BadInput: a fraction out of range.
+    """
+
+    title = ""
+    kind = "baseline"
+    file = ""
+
+    def __init__(self, hypothesis: Arrays, fractions: tuple[float, ...], nside: int) -> None:
+        self.state: Arrays = {**hypothesis, "fractions": checked_fractions(fractions), "nside": np.array(nside)}
+
+    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
+        """Nothing is learned: the hypothesis is written to a file.
+
+        The likelihood ratio needs no ensemble, so skies may have any number of cosmic rays.
+        """
+        save_arrays(directory / self.file, self.state)
+
+    def restore(self, directory: Path) -> None:
+        """Read that file."""
+        self.state = load_arrays(directory / self.file)
+
+    def predict(self, inputs: Inputs) -> Prediction:
+        """Test statistic, fraction, direction of the source (sky, 5) at the maximum of the likelihood.
+
+        Raises:
+            BadInput: no skies.
+        """
+        best = [self.best(sky.astype(np.float64)) for sky in checked(inputs)]
+        return Prediction(np.array([(one.value, one.fraction, *one.source) for one in best]).reshape(-1, 5))
+
+    def event_weights(self, inputs: Inputs) -> Floats:
+        """Probability (sky, cosmic_ray) of each cosmic ray to come from the best-fit source.
+
+        It is ``f s_i / (1 + f (s_i - 1))``.
+
+        Raises:
+            BadInput: no skies.
+        """
+        weights = np.empty(checked(inputs).shape[:2])
+        for row, sky in enumerate(inputs.astype(np.float64)):
+            best = self.best(sky)
+            weights[row] = probability(best.fraction, best.kappa, best.cosine)
+        return weights
+
+    def best(self, sky: Floats) -> Best:
+        """Where the likelihood of a sky (cosmic_ray, 4) is largest."""
+        raise NotImplementedError
+
+
+class VonMisesFisherScan(LikelihoodScan):
     """Source at every pixel centre, all deflections taken as blurring around it; see the module.
 
     Args:
@@ -46,65 +123,21 @@ class VonMisesFisherScan:
         spread: S in rad EV.
         fractions: signal fractions f that are tried, between 0 and 1.
         nside: of the HEALPix grid of positions.
-        title: for tables.
 
     Raises:
         BadInput: charge, spread or a fraction out of range.
     """
 
-    kind = "baseline"
+    title = "likelihood scan, von Mises-Fisher"
+    file = "von_mises_fisher_scan.npz"
 
     def __init__(
-        self,
-        charge: float = 2.0,
-        spread: float = 4.5,
-        fractions: tuple[float, ...] = FRACTIONS,
-        nside: int = 16,
-        title: str = "likelihood scan, von Mises-Fisher",
+        self, charge: float = 2.0, spread: float = 4.5, fractions: tuple[float, ...] = FRACTIONS, nside: int = 16
     ) -> None:
-        self.title = title
-        self.state: Arrays = {
-            "charge": positive("charge", charge),
-            "spread": positive("spread", spread),
-            "fractions": checked_fractions(fractions),
-            "nside": np.array(nside),
-        }
+        super().__init__({"charge": positive("charge", charge), "spread": positive("spread", spread)}, fractions, nside)
 
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
-        """Nothing is learned: the hypothesis is written to ``von_mises_fisher_scan.npz``.
-
-        The likelihood ratio needs no ensemble, so skies may have any number of cosmic rays.
-        """
-        save_arrays(directory / "von_mises_fisher_scan.npz", self.state)
-
-    def restore(self, directory: Path) -> None:
-        """Read ``von_mises_fisher_scan.npz``."""
-        self.state = load_arrays(directory / "von_mises_fisher_scan.npz")
-
-    def predict(self, inputs: Inputs) -> Prediction:
-        """Test statistic, fraction, direction (sky, 5) at the maximum of the likelihood.
-
-        Raises:
-            BadInput: no skies.
-        """
-        return Prediction(np.array([self._best(sky.astype(np.float64)) for sky in checked(inputs)]).reshape(-1, 5))
-
-    def event_weights(self, inputs: Inputs) -> Floats:
-        """Probability (sky, cosmic_ray) of each cosmic ray to come from the best-fit source,
-        ``f s_i / (1 + f (s_i - 1))``.
-
-        Raises:
-            BadInput: no skies.
-        """
-        weights = np.empty(checked(inputs).shape[:2])
-        for row, sky in enumerate(inputs.astype(np.float64)):
-            _, fraction, *position = self._best(sky)
-            kappa = concentration(sky, self.state["charge"], self.state["spread"])
-            weights[row] = probability(fraction, kappa, sky[:, :3] @ np.array(position))
-        return weights
-
-    def _best(self, sky: Floats) -> tuple[float, float, float, float, float]:
-        """Test statistic, fraction, position of a sky (cosmic_ray, 4)."""
+    def best(self, sky: Floats) -> Best:
+        """Where the likelihood of a sky (cosmic_ray, 4) is largest."""
         nside, fractions = int(self.state["nside"]), self.state["fractions"]
         kappa = concentration(sky, self.state["charge"], self.state["spread"])
         blocks, radii = pixel_blocks(nside, max(1, nside // 8))
@@ -120,11 +153,11 @@ class VonMisesFisherScan:
         )
         ratios += len(sky) * np.log1p(-fractions)[:, None]
         fraction, pixel = np.unravel_index(int(ratios.argmax()), ratios.shape)
-        x, y, z = pixel_centres(nside)[pixel]
-        return float(ratios[fraction, pixel]), float(fractions[fraction]), float(x), float(y), float(z)
+        source = pixel_centres(nside)[pixel]
+        return Best(float(ratios[fraction, pixel]), float(fractions[fraction]), source, kappa, sky[:, :3] @ source)
 
 
-class TemplateScan:
+class TemplateScan(LikelihoodScan):
     """Source at every pixel centre, coherent deflection in every orientation, blurring around that; see the module.
 
     Args:
@@ -134,13 +167,13 @@ class TemplateScan:
         fractions: signal fractions f that are tried, between 0 and 1.
         nside: of the HEALPix grid of positions.
         orientations: number of directions phi, evenly around.
-        title: for tables.
 
     Raises:
         BadInput: charge, blurring or a fraction out of range.
     """
 
-    kind = "baseline"
+    title = "likelihood scan, coherent and blur template"
+    file = "template_scan.npz"
 
     def __init__(
         self,
@@ -150,63 +183,13 @@ class TemplateScan:
         fractions: tuple[float, ...] = FRACTIONS,
         nside: int = 8,
         orientations: int = 12,
-        title: str = "likelihood scan, coherent and blur template",
     ) -> None:
-        self.title = title
-        self.state: Arrays = {
-            "charge": positive("charge", charge),
-            "coherent": np.array(float(coherent)),
-            "blurring": positive("blurring", blurring),
-            "fractions": checked_fractions(fractions),
-            "nside": np.array(nside),
-            "orientations": np.array(orientations),
-        }
+        deflection = {"coherent": np.array(float(coherent)), "blurring": positive("blurring", blurring)}
+        charges = {"charge": positive("charge", charge)}
+        super().__init__({**charges, **deflection, "orientations": np.array(orientations)}, fractions, nside)
 
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
-        """Nothing is learned: the hypothesis is written to ``template_scan.npz``.
-
-        The likelihood ratio needs no ensemble, so skies may have any number of cosmic rays.
-        """
-        save_arrays(directory / "template_scan.npz", self.state)
-
-    def restore(self, directory: Path) -> None:
-        """Read ``template_scan.npz``."""
-        self.state = load_arrays(directory / "template_scan.npz")
-
-    def predict(self, inputs: Inputs) -> Prediction:
-        """Test statistic, fraction, direction of the source (sky, 5) at the maximum of the likelihood.
-
-        Raises:
-            BadInput: no skies.
-        """
-        best = [self._best(sky.astype(np.float64)) for sky in checked(inputs)]
-        rows = [
-            (value, fraction, *pixel_centres(int(self.state["nside"]))[pixel]) for value, fraction, pixel, _ in best
-        ]
-        return Prediction(np.array(rows).reshape(-1, 5))
-
-    def event_weights(self, inputs: Inputs) -> Floats:
-        """Probability (sky, cosmic_ray) of each cosmic ray to come from the best-fit source,
-        ``f s_i / (1 + f (s_i - 1))``.
-
-        Raises:
-            BadInput: no skies.
-        """
-        weights = np.empty(checked(inputs).shape[:2])
-        for row, sky in enumerate(inputs.astype(np.float64)):
-            _, fraction, pixel, orientation = self._best(sky)
-            kappa = concentration(sky, self.state["charge"], self.state["blurring"])
-            centre = pixel_centres(int(self.state["nside"]))[pixel]
-            first, second = tangents(centre[None])
-            angle = 2 * np.pi * orientation / int(self.state["orientations"])
-            along = np.cos(angle) * first[0] + np.sin(angle) * second[0]
-            shift = self.state["coherent"] * self.state["charge"] / sky[:, 3]
-            cosine = np.cos(shift) * (sky[:, :3] @ centre) + np.sin(shift) * (sky[:, :3] @ along)
-            weights[row] = probability(fraction, kappa, cosine)
-        return weights
-
-    def _best(self, sky: Floats) -> tuple[float, float, int, int]:
-        """Test statistic, fraction, pixel, orientation of a sky (cosmic_ray, 4)."""
+    def best(self, sky: Floats) -> Best:
+        """Where the likelihood of a sky (cosmic_ray, 4) is largest."""
         fractions, number = self.state["fractions"], int(self.state["orientations"])
         kappa = concentration(sky, self.state["charge"], self.state["blurring"])
         shift = self.state["coherent"] * self.state["charge"] / sky[:, 3]
@@ -223,7 +206,10 @@ class TemplateScan:
             np.stack([centres, first, second]),
             np.stack([np.cos(angles), np.sin(angles)]),
         )
-        return value, float(fractions[fraction]), pixel, orientation
+        source, angle = centres[pixel], angles[orientation]
+        along = np.cos(angle) * first[pixel] + np.sin(angle) * second[pixel]
+        cosine = np.cos(shift) * (sky[:, :3] @ source) + np.sin(shift) * (sky[:, :3] @ along)
+        return Best(value, float(fractions[fraction]), source, kappa, cosine)
 
 
 def positive(name: str, value: float) -> Floats:
@@ -241,7 +227,18 @@ def checked_fractions(fractions: tuple[float, ...]) -> Floats:
 
 
 def concentration(sky: Floats, charge: Floats, spread: Floats) -> Floats:
-    """kappa (cosmic_ray,) of the blurring ``spread`` (rad EV) at the rigidity of each cosmic ray (cosmic_ray, 4)."""
+    """Concentration kappa (cosmic_ray,) of the blurring ``spread`` (rad EV) at the rigidity of each cosmic ray.
+
+    Args:
+        sky: (cosmic_ray, 4), the energy in EeV last.
+        charge: of every cosmic ray.
+        spread: S in rad EV.
+
+    Examples:
+        >>> sky = np.array([[0, 0, 1.0, 40.0]])  # helium of 40 EeV: 20 EV
+        >>> concentration(sky, np.array(2.0), np.array(2.5)).tolist()
+        [64.0]
+    """
     kappa: Floats = np.square(sky[:, 3] / (charge * spread))
     return kappa
 
@@ -272,7 +269,7 @@ def tangents(centres: Floats) -> tuple[Floats, Floats]:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _exponential(exponent: float) -> float:
-    """exp of a number in [-40, 0], below that exp(-40)."""
+    """The exponential of a number in [-40, 0], below that exp(-40)."""
     x = max(exponent, -40.0) * (1.0 / 128.0)
     power = 1 + x * (1 + x * (1 / 2 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720))))))
     power *= power
@@ -300,7 +297,9 @@ def _scan_positions(
 
     Args:
         directions: (cosmic_ray, 3).
-        kappa, peak, far: (cosmic_ray,) see ``concentration``, ``normalisation``, ``far_angle``.
+        kappa: (cosmic_ray,) see ``concentration``.
+        peak: (cosmic_ray,) see ``normalisation``.
+        far: (cosmic_ray,) see ``far_angle``.
         odds: (fraction,) f / (1 - f).
         centres: (3, pixel), the pixels of a block next to each other.
         blocks: (block, 3) centres of blocks of pixels.
@@ -338,6 +337,27 @@ def _scan_positions(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _log_likelihood(offset: float, odds: float, ratio: Floats, bits: Floats, count: int) -> float:
+    """``offset + sum_i ln(1 + odds s_i)`` over the first ``count`` of ``ratio`` (s_i).
+
+    Logarithms are taken of products; ``bits`` are the most that each factor adds to the product's exponent of 2.
+    """
+    value = offset
+    start = 0
+    while start < count:
+        stop, used = start, 0.0
+        while stop < count and used + bits[stop] < BITS:
+            used += bits[stop]
+            stop += 1
+        product = 1.0
+        for j in range(start, stop):
+            product *= 1 + odds * ratio[j]
+        value += np.log(product)
+        start = stop
+    return value
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _scan_orientations(
     directions: Floats,
     template: Floats,
@@ -353,7 +373,8 @@ def _scan_orientations(
         directions: (3, cosmic_ray).
         template: (4, cosmic_ray) kappa, peak, and cosine and sine of the coherent deflection.
         near: (cosmic_ray,) with a smaller cosine to the source, s_i counts as zero.
-        odds, offsets: (fraction,) f / (1 - f) and N ln(1 - f).
+        odds: (fraction,) f / (1 - f).
+        offsets: (fraction,) N ln(1 - f).
         frames: (3, pixel, 3) source, and two tangents.
         orientations: (2, orientation) cosine and sine of phi.
     """
@@ -385,19 +406,7 @@ def _scan_orientations(
             for j in range(count):
                 ratio[j] = height[j] * _exponential(centre[j] + a * first[j] + b * second[j])
             for f in range(len(odds)):
-                odd = odds[f]
-                value = offsets[f]
-                start = 0
-                while start < count:
-                    stop, used = start, 0.0
-                    while stop < count and used + bits[stop] < BITS:
-                        used += bits[stop]
-                        stop += 1
-                    product = 1.0
-                    for j in range(start, stop):
-                        product *= 1 + odd * ratio[j]
-                    value += np.log(product)
-                    start = stop
+                value = _log_likelihood(offsets[f], odds[f], ratio, bits, count)
                 if value > best:
                     best, best_pixel, best_orientation, best_fraction = value, pixel, orientation, f
     return best, best_pixel, best_orientation, best_fraction

@@ -1,5 +1,6 @@
-"""Multiplet search: cosmic rays of one source lined up by a coherent magnetic deflection that falls with energy (after
-Pierre Auger Collaboration, Astropart. Phys. 35 (2012) 354, arXiv:1111.2472).
+"""Multiplet search: cosmic rays of one source, lined up by a coherent magnetic deflection that falls with energy.
+
+After Pierre Auger Collaboration, Astropart. Phys. 35 (2012) 354, arXiv:1111.2472.
 
 To first order in 1/E a cosmic ray arrives at ``theta = theta_s + D / E``. In the plane that touches the sphere at the
 multiplet's most energetic member, the axis u is the one along which positions covary with 1/E (across it, along w, they
@@ -84,8 +85,10 @@ class MultipletSearch:
         }
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
-        """Nothing is learned: the conditions are written to ``multiplets.npz``. Skies may have any number of cosmic
-        rays."""
+        """Nothing is learned: the conditions are written to ``multiplets.npz``.
+
+        Skies may have any number of cosmic rays.
+        """
         save_arrays(directory / "multiplets.npz", self.state)
 
     def restore(self, directory: Path) -> None:
@@ -178,8 +181,11 @@ def _frame(g: Floats) -> tuple[Floats, Floats]:
 def _candidates(
     sky: Floats, seed: int, nearest: float, first: Floats, second: Floats, plane: Floats, index: Numbers
 ) -> int:
-    """Fill ``plane`` (position, position, 1/E; candidate) and ``index`` with the seed and what is below it in energy
-    and near it; returns how many. Positions are in rad, azimuthal equidistant: distances from the seed are true."""
+    """Fill ``plane`` (position, position, 1/E; candidate) and ``index`` with the seed and its candidates.
+
+    These are below the seed in energy and near it; returns how many. Positions are in rad, azimuthal equidistant:
+    distances from the seed are true.
+    """
     g = sky[seed, :3]
     count = 0
     for i in range(seed, len(sky)):
@@ -197,8 +203,11 @@ def _candidates(
 
 @njit(cache=True, nogil=True)
 def _line(plane: Floats, members: Numbers) -> tuple[float, float, int, float, float]:
-    """Correlation of u and 1/E, width (rad), the member worst described by a line in 1/E, position of that line at
-    1/E = 0 (rad). Correlation -1 where there is no line; the seed, first of the members, is never the worst."""
+    """The line in 1/E through the members: correlation, width, worst member, position at 1/E = 0.
+
+    The correlation is that of u and 1/E, -1 where there is no line; width and position are in rad. The seed, first of
+    the members, is never the worst.
+    """
     mean_a, mean_b, mean_x = 0.0, 0.0, 0.0
     for j in members:
         mean_a, mean_b, mean_x = mean_a + plane[0, j], mean_b + plane[1, j], mean_x + plane[2, j]

@@ -1,5 +1,6 @@
-"""Blind top-hat scan: the most crowded disc of the sky, over all positions and radii (as the Pierre Auger Observatory's
-blind search, arXiv:2206.13492, without energies).
+"""Blind top-hat scan: the most crowded disc of the sky, over all positions and radii.
+
+As the Pierre Auger Observatory's blind search (arXiv:2206.13492), without energies.
 
 ``n(g, rho)`` is the number of cosmic rays within ``rho`` = 3, 6, ..., 30 degrees of the pixel centre ``g`` (HEALPix,
 nside 16), ``M(rho)`` its maximum over the centres. The test statistic is the largest ``(M - mean) / sd`` over the
@@ -12,24 +13,13 @@ where the observatory looks most; the direction is a pixel centre, the first one
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from cloudchamber.baselines.files import load_arrays, save_arrays
 from cloudchamber.baselines.sky_autocorrelation import first_scales
-from cloudchamber.baselines.sky_inputs import (
-    Floats,
-    checked,
-    fitted_number,
-    isotropic_ensemble,
-    pixel_blocks,
-    pixel_centres,
-)
-from cloudchamber.data.samples import Inputs, Prediction, Samples
-from cloudchamber.schema import Arrays
+from cloudchamber.baselines.sky_inputs import EnsembleSearch, Floats, pixel_blocks, pixel_centres
+from cloudchamber.data.samples import Inputs, Prediction
 
 RADII = np.arange(3.0, 31.0, 3.0)
 """Degrees."""
@@ -38,35 +28,16 @@ BLOCKS_NSIDE = 4
 """Centres are passed over by blocks: the pixels of this nside."""
 
 
-class TopHatScan:
-    """The most crowded disc against isotropy; see the module.
+class TopHatScan(EnsembleSearch):
+    """The most crowded disc against isotropy; see the module."""
 
-    Args:
-        ensemble: isotropic skies of the training split that give mean and standard deviation.
-        title: for tables.
-    """
+    title = "top-hat scan, 3 to 30 degrees"
+    file = "top_hat.npz"
 
-    kind = "baseline"
-
-    def __init__(self, ensemble: int = 500, title: str = "top-hat scan, 3 to 30 degrees") -> None:
-        self.title = title
-        self.ensemble = ensemble
-        self.state: Arrays = {}
-
-    def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
-        """Scan the isotropic training skies. Writes ``top_hat.npz``.
-
-        Raises:
-            BadInput: fewer than two isotropic skies.
-        """
-        self.state = isotropic_ensemble(
-            train, self.ensemble, lambda sky: counts_within_radii(sky).max(axis=0).astype(np.float64)
-        )
-        save_arrays(directory / "top_hat.npz", self.state)
-
-    def restore(self, directory: Path) -> None:
-        """Read ``top_hat.npz``."""
-        self.state = load_arrays(directory / "top_hat.npz")
+    def statistic(self, sky: Floats) -> Floats:
+        """Cosmic rays in the fullest disc of each of ``RADII``."""
+        counts: Floats = counts_within_radii(sky).max(axis=0).astype(np.float64)
+        return counts
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Test statistic, fraction, direction (sky, 5).
@@ -78,12 +49,12 @@ class TopHatScan:
         Raises:
             BadInput: not fitted, no skies, or another number of cosmic rays than in training.
         """
-        skies = checked(inputs, fitted_number(self.state))
+        skies = self.skies(inputs)
         mean = np.empty((len(skies), 5))
         expected = (1 - np.cos(np.deg2rad(RADII))) / 2
         for row, sky in enumerate(skies):
             counts = counts_within_radii(sky.astype(np.float64))
-            deviation = (counts.max(axis=0) - self.state["mean"]) / self.state["sd"]
+            deviation = self.deviation(counts.max(axis=0))
             radius = int(deviation.argmax())
             centre = int(counts[:, radius].argmax())
             excess = counts[centre, radius] / len(sky) - expected[radius]

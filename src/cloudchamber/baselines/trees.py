@@ -1,5 +1,7 @@
-"""Gradient boosting on features: the statistical learner that is hard to beat on tables (Friedman, Ann. Stat. 29 (2001)
-1189)."""
+"""Gradient boosting on features: the statistical learner that is hard to beat on tables.
+
+Paper: Friedman, Ann. Stat. 29 (2001) 1189.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,11 @@ TREES = 400
 
 
 class Boosting:
-    """One boosted ensemble of trees a target; leaves and number of trees chosen by the squared error on the validation
-    records.
+    """One boosted ensemble of trees a target, tuned on the validation records.
 
-    On disk are the training features and the chosen settings; ``restore`` fits again, which is deterministic and takes
-    seconds. Its uncertainty is the root mean square of the validation errors, the same for every input.
+    Leaves and number of trees are those of the smallest squared error there. On disk are the training features and the
+    chosen settings; ``restore`` fits again, which is deterministic and takes seconds. Its uncertainty is the root mean
+    square of the validation errors, the same for every input.
 
     Args:
         features: inputs to (sample, feature); module-level.

@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.store import is_sealed, open_file, reading
+from cloudchamber.data.files import open_file, reading
+from cloudchamber.data.seal import is_sealed
 from cloudchamber.schema import Arrays, BadInput, did_you_mean
 
 FEWEST = 10

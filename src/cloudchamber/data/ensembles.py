@@ -4,7 +4,7 @@ A p-value of 2.87e-7 needs about 1e7 isotropic skies of a thousand cosmic rays, 
 statistic of each sky stays, and never more than one chunk of skies exists. Chunk c comes from
 ``numpy.random.SeedSequence(seed, spawn_key=(c,))`` alone, so that the ensemble does not depend on who made which chunk.
 
-Conventions: one sealed HDF5 file a chunk (see ``data.store``), ``000042.h5`` with the column ``statistic``, float64
+Conventions: one sealed HDF5 file a chunk (see ``data.shards``), ``000042.h5`` with the column ``statistic``, float64
 (sky,), and the attributes key, seed and chunk. The key names what the statistic is, e.g. the fingerprint of a network's
 weights and the configuration of the skies: two statistics never mix.
 """
@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.store import checked, is_sealed, read_attributes, read_shard, write_shard
+from cloudchamber.data.columns import checked
+from cloudchamber.data.seal import is_sealed
+from cloudchamber.data.shards import read_attributes, read_shard, write_shard
 from cloudchamber.schema import Array, BadInput
 
 log = logging.getLogger(__name__)

@@ -63,8 +63,6 @@ class Vocabulary:
         code: PDG codes (kind,).
         slow: whether it is the slow sort (kind,).
         most: largest count in the training events (kind,).
-        numbers: charge, baryon number and strangeness (kind, 3).
-        mass: in GeV (kind,).
     """
 
     code: Ints
@@ -73,16 +71,21 @@ class Vocabulary:
 
     @property
     def numbers(self) -> Ints:
+        """Charge, baryon number and strangeness (kind, 3)."""
         return conserved(self.code)
 
     @property
     def mass(self) -> Floats:
+        """Masses in GeV (kind,)."""
         return masses(np.where(np.abs(self.code) == K0, MIXED_KAONS[0], self.code))
 
     @property
     def residual(self) -> int:
-        """Class of the residual nucleus; those of elastic scattering follow: the projectile that flies ahead, the
-        nucleus, and the projectile that flies back."""
+        """Class of the residual nucleus.
+
+        Those of elastic scattering follow: the projectile that flies ahead, the nucleus, and the projectile that flies
+        back.
+        """
         return len(self.code)
 
     def __len__(self) -> int:
@@ -143,8 +146,11 @@ class FinalStates:
 
 
 def _codes(events: Events) -> tuple[Ints, NDArray[np.bool_], Ints, NDArray[np.bool_]]:
-    """Of each particle its code with neutral kaons told apart, and whether it is slow (particle,); of each event its
-    incoming strangeness, and whether strangeness closes (event,)."""
+    """What each particle is, and what strangeness came into each event.
+
+    Of each particle its code with neutral kaons told apart, and whether it is slow (particle,); of each event its
+    incoming strangeness, and whether strangeness closes (event,).
+    """
     owner = events.event_of
     code = events.kind.astype(np.int64)
     neutral = np.isin(code, MIXED_KAONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloudchamber.data.store import cache_directory, exclusive
+from cloudchamber.data.files import cache_directory, exclusive
 from cloudchamber.simulators.hadronic.geant4_tables import write_tables
 
 

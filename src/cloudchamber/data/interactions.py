@@ -1,10 +1,10 @@
-"""Files of hadronic interactions: HDF5 with flat arrays and offsets, HepMC3 in and out.
+"""Files of hadronic interactions: HDF5 with flat arrays, HepMC3 in and out.
 
-HDF5: one column an attribute of ``simulators.hadronic.events.Events``, sealed as every data set (see ``data.store``);
-attributes say which model made them. HepMC3 (arXiv:1912.08005, package ``pyhepmc``): one vertex an event, projectile
-and nucleus come in with status 4, everything that leaves has status 1; the channel is the event's ``signal_process_id``
-(0 elastic, 1 inelastic), and a file without it is inelastic. Units are GeV; other units in a file are converted. Both
-are written piece by piece, so that a file may be larger than the memory.
+HDF5: the columns of ``EVENT_SCHEMA``, sealed as every data set (see ``data.shards``), so that what ``cloudchamber
+simulate`` writes is such a file, too; attributes say which model made them. HepMC3 (arXiv:1912.08005, package
+``pyhepmc``): one vertex an event, projectile and nucleus come in with status 4, everything that leaves has status 1;
+the channel is the event's ``signal_process_id`` (0 elastic, 1 inelastic), and a file without it is inelastic. Units are
+GeV; other units in a file are converted. Both are written piece by piece, so that a file may be larger than the memory.
 
 A file that another generator or an experiment wrote is read the same way, if each event has two incoming particles,
 one of them at rest.
@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from cloudchamber.data.store import checked, growing, read_attributes, read_shard, replacing
+from cloudchamber.data.columns import checked
+from cloudchamber.data.files import replacing
+from cloudchamber.data.shards import growing, read_attributes, read_shard
 from cloudchamber.schema import Array, Arrays, BadInput
 from cloudchamber.simulators.hadronic.events import INELASTIC, Beam, Events
 from cloudchamber.simulators.hadronic.particles import quantum_numbers
@@ -33,15 +35,11 @@ EVENT_SCHEMA = {
     "nucleus": Array("event", "", "PDG code of the struck nucleus", "int32"),
     "incoming": Array("event four", "GeV", "E, px, py, pz of projectile and nucleus together", "float64"),
     "channel": Array("event", "", "0 elastic, 1 inelastic", "uint8", low=0, high=1),
+    "count": Array("event", "", "particles that leave", "int64", low=0),
+    "kind": Array("particle", "", "PDG code of what leaves", "int32", of="count"),
+    "momentum": Array("particle four", "GeV", "E, px, py, pz", "float64", of="count"),
 }
-PARTICLE_SCHEMA = {
-    "kind": Array("particle", "", "PDG code of what leaves", "int32"),
-    "momentum": Array("particle four", "GeV", "E, px, py, pz", "float64"),
-}
-BOUNDARY_SCHEMA = {
-    "offsets": Array("boundary", "", "event i owns the particles offsets[i] to offsets[i + 1] - 1", "int64", low=0)
-}
-SCHEMA = EVENT_SCHEMA | PARTICLE_SCHEMA | BOUNDARY_SCHEMA
+"""Columns of a file, and of a study's data set."""
 LENGTHS = {"xyz": 3, "four": 4}
 
 ENERGY_BALANCE = 0.01
@@ -53,8 +51,10 @@ BEAM, FINAL = 4, 1
 
 @contextlib.contextmanager
 def event_writer(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[Events], None]]:
-    """Write HDF5 (.h5) or HepMC3 (.hepmc3) piece by piece: ``with event_writer(path, about) as append``, then
-    ``append(events)`` at least once. The file is there, complete, when the block ends well, else it is as before.
+    """Write HDF5 (.h5) or HepMC3 (.hepmc3) piece by piece.
+
+    Use it as ``with event_writer(path, about) as append``, then ``append(events)`` at least once. The file is there,
+    complete, when the block ends well, else it is as before.
 
     Args:
         path: its suffix decides.
@@ -77,26 +77,25 @@ def write_events(path: Path, events: Events, about: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _hdf5_writer(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[Events], None]]:
-    particles: int | None = None
-
-    with growing(path, SCHEMA, about) as append_arrays:
-
-        def append(events: Events) -> None:
-            nonlocal particles
-            offsets = events.offsets if particles is None else events.offsets[1:] + particles
-            particles = (particles or 0) + len(events.kind)
-            append_arrays(_checked(_arrays(events) | {"offsets": offsets}))
-
-        yield append
+    with growing(path, EVENT_SCHEMA, about) as append_arrays:
+        yield lambda events: append_arrays(checked(arrays_of(events), EVENT_SCHEMA, LENGTHS))
 
 
-def _arrays(events: Events) -> Arrays:
-    beam = events.beam
+def arrays_of(events: Events) -> Arrays:
+    """Columns of ``EVENT_SCHEMA``."""
     return {
-        "projectile": beam.projectile, "target": beam.target, "kinetic_energy": beam.kinetic_energy,
-        "direction": beam.direction, "nucleus": events.nucleus, "incoming": events.incoming, "channel": events.channel,
-        "kind": events.kind, "momentum": events.momentum,
+        **events.beam.arrays(), "nucleus": events.nucleus, "incoming": events.incoming, "channel": events.channel,
+        "count": events.count, "kind": events.kind, "momentum": events.momentum,
     }  # fmt: skip
+
+
+def events_of(arrays: Mapping[str, Any]) -> Events:
+    """Events of the columns of ``EVENT_SCHEMA``."""
+    beam = Beam(arrays["projectile"], arrays["target"], arrays["kinetic_energy"], arrays["direction"])
+    offsets = np.concatenate([[0], np.cumsum(arrays["count"], dtype=np.int64)])
+    return Events(
+        beam, arrays["nucleus"], arrays["incoming"], arrays["channel"], offsets, arrays["kind"], arrays["momentum"]
+    )
 
 
 def read_events(path: Path) -> tuple[Events, dict[str, Any]]:
@@ -109,29 +108,26 @@ def read_events(path: Path) -> tuple[Events, dict[str, Any]]:
     if path.suffix == ".hepmc3":
         events, about = _read_hepmc(path), {"model": "HepMC3 file"}
     else:
-        arrays = read_shard(path)
+        arrays = counted(read_shard(path))
         about = read_attributes(path)
-        events = _events(path, _checked(arrays))
+        events = events_of(checked(arrays, EVENT_SCHEMA, LENGTHS))
     _sensible(path, events)
     return events, about
 
 
-def _checked(arrays: Arrays) -> Arrays:
-    found: Arrays = {}
-    for schema in (EVENT_SCHEMA, PARTICLE_SCHEMA, BOUNDARY_SCHEMA):
-        found |= checked({name: arrays[name] for name in schema if name in arrays}, schema, LENGTHS)
-    return found
+def counted(arrays: Arrays) -> Arrays:
+    """Columns with ``count``; files of cloudchamber 0.1.0 have ``offsets`` (event + 1,) instead.
 
-
-def _events(path: Path, arrays: Arrays) -> Events:
-    offsets = arrays["offsets"]
-    if len(offsets) != len(arrays["channel"]) + 1 or offsets[0] != 0 or offsets[-1] != len(arrays["kind"]):
-        raise BadInput(f"{path}: offsets do not run from 0 to the {len(arrays['kind'])} particles")
-    if (np.diff(offsets) < 0).any():
-        raise BadInput(f"{path}: offsets go down at event {int(np.argmax(np.diff(offsets) < 0))}")
-    beam = Beam(arrays["projectile"], arrays["target"], arrays["kinetic_energy"], arrays["direction"])
-    rest = [arrays[name] for name in ("nucleus", "incoming", "channel", "offsets", "kind", "momentum")]
-    return Events(beam, *rest)
+    Raises:
+        BadInput: offsets that do not run from 0 to the number of particles.
+    """
+    if "offsets" not in arrays or "count" in arrays:
+        return arrays
+    rest = {name: values for name, values in arrays.items() if name != "offsets"}
+    offsets, particles = arrays["offsets"], len(arrays.get("kind", ()))
+    if offsets.ndim != 1 or not len(offsets) or offsets[0] != 0 or offsets[-1] != particles:
+        raise BadInput(f"column 'offsets': expected numbers from 0 to the {particles} particles")
+    return rest | {"count": np.diff(offsets)}
 
 
 def _sensible(path: Path, events: Events) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.store import cache_directory, exclusive, read_attributes, read_shard, write_shard
+from cloudchamber.data.files import cache_directory, exclusive
+from cloudchamber.data.shards import read_attributes, read_shard, write_shard
 from cloudchamber.schema import Array, BadInput, fingerprint
 from cloudchamber.simulators.cosmicrays.lens import LENS_VERSION, Lens, check_lens, make_lens
 

@@ -15,8 +15,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.data.columns import check_layout, checked, fitted
+from cloudchamber.data.files import open_file, reading
 from cloudchamber.data.samples import ArrayRecords
-from cloudchamber.data.store import Dataset, check_layout, checked, fitted, is_sealed, open_file, reading, rows_of
+from cloudchamber.data.seal import is_sealed
+from cloudchamber.data.shards import rows_of
+from cloudchamber.data.store import Dataset
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 
 

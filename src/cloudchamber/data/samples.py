@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.data.columns import owned_rows
+from cloudchamber.data.seal import checksum
 from cloudchamber.schema import Arrays
 
 Inputs = NDArray[np.float32]
@@ -37,13 +39,6 @@ class Records(Protocol):
         ...
 
 
-def owned_rows(offsets: NDArray[np.int64], records: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows that ``records`` own, record after record; record i owns ``offsets[i]`` to ``offsets[i + 1] - 1``."""
-    counts = offsets[records + 1] - offsets[records]
-    ends = np.cumsum(counts)
-    return np.repeat(offsets[records] - (ends - counts), counts) + np.arange(counts.sum())
-
-
 @dataclass(frozen=True)
 class ArrayRecords:
     """Records that live in memory.
@@ -60,11 +55,11 @@ class ArrayRecords:
         return next(len(values) for name, values in self.arrays.items() if name not in self.of)
 
     def hash(self) -> str:
-        from cloudchamber.data.store import checksum
-
+        """The checksum of the arrays (see ``data.seal``)."""
         return checksum(self.arrays)
 
     def read(self, indices: NDArray[np.int64], names: Sequence[str] | None = None) -> Arrays:
+        """The records ``indices``, see ``Records``."""
         return {
             name: self.arrays[name][self._rows(name, indices)] for name in (self.arrays if names is None else names)
         }

@@ -25,6 +25,11 @@ def split_by_group(
 
     Raises:
         BadInput: fewer than three groups, or fractions that are not three positive numbers of sum 1.
+
+    Examples:
+        >>> train, validation, test = split_by_group(np.repeat(np.arange(10), 3), seed=1)
+        >>> len(train), len(validation), len(test)
+        (24, 3, 3)
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise BadInput(f"fractions {tuple(fractions)}: give three positive numbers of sum 1", status=2)

@@ -1,0 +1,1 @@
+"""Explanations: what a network looked at, and checks that they explain anything."""

@@ -9,22 +9,10 @@ pixels, so that its sum is output minus bias (their equation 1).
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.explain.forward import (
-    BATCH,
-    Floats,
-    Output,
-    batches,
-    checked,
-    evaluating,
-    features,
-    head,
-    image_size,
-    upsampled,
-)
+from cloudchamber.explain.forward import BATCH, Floats, Output, features, head, image_size, mapped, upsampled
 from cloudchamber.schema import BadInput
 
 
@@ -45,25 +33,25 @@ def class_activation_map(network: nn.Module, images: Tensor, output: Output, *, 
     Raises:
         BadInput: see ``forward.checked``; or the output is not the average of what the head says of each place.
     """
-    columns = checked(network, images, output)
     height, width = image_size(images)
-    found = []
-    with evaluating(network), torch.no_grad():
-        for part in batches(network, images, batch):
-            maps = features(network, part)
-            samples, channels, *size = maps.shape
-            places = maps.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)
-            try:
-                alone = head(network, places)[:, columns].sum(dim=1).reshape(samples, *size)
-            except RuntimeError:
-                alone = torch.full((samples, *size), torch.nan, device=maps.device)
-            value = head(network, maps)[:, columns].sum(dim=1)
-            bias = head(network, torch.zeros_like(maps[:1]))[:, columns].sum()
-            rounding = 1e-3 * (alone - bias).abs().amax() + 1e-5 * value.abs().amax()
-            if not bool(((alone.mean(dim=(1, 2)) - value).abs() <= rounding).all()):
-                raise BadInput(
-                    f"network {type(network).__name__}: its head is not global average pooling and one dense layer, "
-                    "so it has no class activation map; use regression_gradcam"
-                )
-            found.append((upsampled(alone - bias, (height, width)) / (height * width)).cpu())
-    return torch.cat(found).numpy().astype(np.float32)
+
+    @torch.no_grad()
+    def one(part: Tensor, columns: tuple[int, ...]) -> Tensor:
+        maps = features(network, part)
+        samples, channels, *size = maps.shape
+        places = maps.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)
+        try:
+            alone = head(network, places)[:, columns].sum(dim=1).reshape(samples, *size)
+        except RuntimeError:
+            alone = torch.full((samples, *size), torch.nan, device=maps.device)
+        value = head(network, maps)[:, columns].sum(dim=1)
+        bias = head(network, torch.zeros_like(maps[:1]))[:, columns].sum()
+        rounding = 1e-3 * (alone - bias).abs().amax() + 1e-5 * value.abs().amax()
+        if not bool(((alone.mean(dim=(1, 2)) - value).abs() <= rounding).all()):
+            raise BadInput(
+                f"network {type(network).__name__}: its head is not global average pooling and one dense layer, "
+                "so it has no class activation map; use regression_gradcam"
+            )
+        return upsampled(alone - bias, (height, width)) / (height * width)
+
+    return mapped(network, images, output, batch, one)

@@ -13,9 +13,10 @@ decay (pulls to the start image, the L2 penalty). Images of counts are not negat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -111,6 +112,29 @@ def _blurred(images: Tensor, sigma: float) -> Tensor:
     return functional.conv2d(rows, kernel.transpose(2, 3), groups=images.shape[1])
 
 
+def _activation(network: nn.Module, heard: list[Tensor], layer: str, channel: int, image: Tensor) -> Tensor:
+    """The neuron's activation, a scalar, when the network sees an image (1, channel, height, width).
+
+    Raises:
+        BadInput: no such channel, or a layer that the forward pass does not use.
+    """
+    heard.clear()
+    network(image)
+    if not heard or not isinstance(heard[0], Tensor):
+        raise BadInput(f"layer {layer!r} gives no tensor in the forward pass: choose another layer")
+    if heard[0].ndim < 2 or not 0 <= channel < heard[0].shape[1]:
+        raise BadInput(f"layer {layer!r} gives {tuple(heard[0].shape)}: it has no channel {channel}")
+    values = heard[0][0, channel]
+    return values if values.ndim == 0 else functional.leaky_relu(values, LEAK).mean()
+
+
+def _shifted(image: Tensor, jitter: int, rng: np.random.Generator) -> Tensor:
+    """The image shifted by at most ``jitter`` pixels along each axis; the border is repeated."""
+    row, column = rng.integers(0, 2 * jitter + 1, 2)
+    padded = functional.pad(image, (jitter,) * 4, mode="replicate")
+    return padded[..., row : row + image.shape[-2], column : column + image.shape[-1]]
+
+
 def feature_visualization(
     network: nn.Module,
     layer: str,
@@ -149,45 +173,46 @@ def feature_visualization(
         raise BadInput(
             f"steps {steps}, jitter {jitter}, blur {blur}, decay {decay}: not negative; rate {rate}: positive"
         )
-    rng = np.random.default_rng(seed)
-    start = start[None].to(device_of(network))
+    with evaluating(network), _listening(network, layer) as heard:
+        activation = partial(_activation, network, heard, layer, channel)
+        shift = partial(_shifted, jitter=jitter, rng=np.random.default_rng(seed))
+        image, trace = _ascended(activation, start[None].to(device_of(network)), shift, steps, rate, blur, decay, low)
+    return FeatureVisualization(image[0].cpu().numpy().astype(np.float32), np.array(trace))
+
+
+def _ascended(
+    activation: Callable[[Tensor], Tensor],
+    start: Tensor,
+    shift: Callable[[Tensor], Tensor],
+    steps: int,
+    rate: float,
+    blur: float,
+    decay: float,
+    low: float | None,
+) -> tuple[Tensor, list[float]]:
+    """The module's iteration from ``start`` (1, channel, height, width): the image, and the activation at each step."""
     spread = start.std(dim=(2, 3), keepdim=True, correction=0)
     scale = torch.where(spread > 0, spread, 1.0)
     z = torch.zeros_like(start)
     trace = []
 
-    with evaluating(network), _listening(network, layer) as heard:
+    def image_of(z: Tensor) -> Tensor:
+        image = start + scale * z
+        return image if low is None else image.clamp(min=low)
 
-        def activation(image: Tensor) -> Tensor:
-            heard.clear()
-            network(image)
-            if not heard or not isinstance(heard[0], Tensor):
-                raise BadInput(f"layer {layer!r} gives no tensor in the forward pass: choose another layer")
-            if heard[0].ndim < 2 or not 0 <= channel < heard[0].shape[1]:
-                raise BadInput(f"layer {layer!r} gives {tuple(heard[0].shape)}: it has no channel {channel}")
-            values = heard[0][0, channel]
-            return values if values.ndim == 0 else functional.leaky_relu(values, LEAK).mean()
-
-        def image_of(z: Tensor) -> Tensor:
-            image = start + scale * z
-            return image if low is None else image.clamp(min=low)
-
-        for _ in range(steps):
-            z.requires_grad_()
-            with torch.enable_grad():
-                clean = image_of(z)
-                row, column = rng.integers(0, 2 * jitter + 1, 2)
-                padded = functional.pad(clean, (jitter,) * 4, mode="replicate")
-                shifted = padded[..., row : row + start.shape[-2], column : column + start.shape[-1]]
-                (gradient,) = torch.autograd.grad(activation(shifted), z)
-            with torch.no_grad():
-                trace.append(float(activation(clean)))
-                gradient = _blurred(gradient, blur)
-                size = float(gradient.square().mean().sqrt())
-                z = (1 - decay) * z.detach() + rate * gradient / (size or 1.0)
-                if low is not None:
-                    z = z.clamp(min=(low - start) / scale)
+    for _ in range(steps):
+        z.requires_grad_()
+        with torch.enable_grad():
+            clean = image_of(z)
+            (gradient,) = torch.autograd.grad(activation(shift(clean)), z)
         with torch.no_grad():
-            image = image_of(z)
-            trace.append(float(activation(image)))
-    return FeatureVisualization(image[0].cpu().numpy().astype(np.float32), np.array(trace))
+            trace.append(float(activation(clean)))
+            gradient = _blurred(gradient, blur)
+            size = float(gradient.square().mean().sqrt())
+            z = (1 - decay) * z.detach() + rate * gradient / (size or 1.0)
+            if low is not None:
+                z = z.clamp(min=(low - start) / scale)
+    with torch.no_grad():
+        image = image_of(z)
+        trace.append(float(activation(image)))
+    return image, trace

@@ -75,6 +75,32 @@ def upsampled(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
+def mapped(
+    network: nn.Module,
+    images: Tensor,
+    output: Output,
+    batch: int,
+    one: Callable[[Tensor, tuple[int, ...]], Tensor],
+) -> Floats:
+    """Maps (sample, height, width), batch after batch.
+
+    Args:
+        network: what is to be explained.
+        images: (sample, channel, height, width).
+        output: one column or several.
+        batch: images at once.
+        one: images on the network's device, which is in evaluation mode, and the columns to maps (sample, height,
+            width).
+
+    Raises:
+        BadInput: see ``checked``.
+    """
+    columns = checked(network, images, output)
+    with evaluating(network):
+        found = [one(part, columns).cpu() for part in batches(network, images, batch)]
+    return torch.cat(found).numpy().astype(np.float32)
+
+
 def image_size(images: Tensor) -> tuple[int, int]:
     """(height, width) of images."""
     return images.shape[-2], images.shape[-1]

@@ -8,22 +8,10 @@ Several outputs: the gradient is that of their sum, so the map is the sum of the
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.explain.forward import (
-    BATCH,
-    Floats,
-    Output,
-    batches,
-    checked,
-    evaluating,
-    features,
-    head,
-    image_size,
-    upsampled,
-)
+from cloudchamber.explain.forward import BATCH, Floats, Output, features, head, image_size, mapped, upsampled
 
 
 def contributions(network: nn.Module, images: Tensor, columns: tuple[int, ...]) -> Tensor:
@@ -67,13 +55,11 @@ def gradcam(network: nn.Module, images: Tensor, output: Output, *, batch: int = 
     Raises:
         BadInput: see ``forward.checked``.
     """
-    columns = checked(network, images, output)
-    with evaluating(network):
-        maps = [
-            upsampled(contributions(network, part, columns).sum(dim=1).relu(), image_size(images)).cpu()
-            for part in batches(network, images, batch)
-        ]
-    return torch.cat(maps).numpy().astype(np.float32)
+
+    def one(part: Tensor, columns: tuple[int, ...]) -> Tensor:
+        return upsampled(contributions(network, part, columns).sum(dim=1).relu(), image_size(images))
+
+    return mapped(network, images, output, batch, one)
 
 
 def regression_gradcam(network: nn.Module, images: Tensor, output: Output, *, batch: int = BATCH) -> Floats:
@@ -94,7 +80,4 @@ def regression_gradcam(network: nn.Module, images: Tensor, output: Output, *, ba
     Raises:
         BadInput: see ``forward.checked``.
     """
-    columns = checked(network, images, output)
-    with evaluating(network):
-        maps = [regression_map(network, part, columns).cpu() for part in batches(network, images, batch)]
-    return torch.cat(maps).numpy().astype(np.float32)
+    return mapped(network, images, output, batch, lambda part, columns: regression_map(network, part, columns))

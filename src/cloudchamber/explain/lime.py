@@ -7,7 +7,7 @@ proximity is ``exp(-D^2 / width^2)``, D the cosine distance between the on-off v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -112,22 +112,34 @@ def lime(
                 raise BadInput(f"segments of image {position} have gaps: label the superpixels 0 to {number - 1}")
             if samples < 2 * number:
                 raise BadInput(f"samples = {samples} for {number} superpixels: give at least {2 * number}")
+            here, hidden = image[None].to(device), empty[None].to(device)
             rng = np.random.default_rng((seed, position))
-
-            def draws(
-                original: Tensor, *, rng: np.random.Generator = rng, n: int = number, **_: object
-            ) -> Iterator[Tensor]:
-                while True:
-                    yield torch.from_numpy(rng.integers(0, 2, (1, n))).to(original.device)
-
-            explainer = Lime(value, SkLearnLinearRegression(), _proximity, draws)
-            coefficients = explainer.attribute(
-                image[None].to(device),
-                baselines=empty[None].to(device),
-                feature_mask=torch.from_numpy(parts.astype(np.int64))[None, None].to(device),
-                n_samples=samples,
-                perturbations_per_eval=batch,
-                return_input_shape=False,
-            )
-            found[position] = coefficients.flatten().cpu().numpy()[parts]
+            found[position] = _coefficients(value, here, hidden, parts, samples, rng, batch)[parts]
     return found
+
+
+def _coefficients(
+    value: Callable[[Tensor], Tensor],
+    image: Tensor,
+    empty: Tensor,
+    labels: NDArray[np.integer],
+    samples: int,
+    rng: np.random.Generator,
+    batch: int,
+) -> Floats:
+    """Coefficients (superpixel,) of one image (1, channel, height, width) with ``labels`` (height, width)."""
+    number = int(labels.max()) + 1
+
+    def draws(original: Tensor, **_: object) -> Iterator[Tensor]:
+        while True:
+            yield torch.from_numpy(rng.integers(0, 2, (1, number))).to(original.device)
+
+    coefficients: Tensor = Lime(value, SkLearnLinearRegression(), _proximity, draws).attribute(
+        image,
+        baselines=empty,
+        feature_mask=torch.from_numpy(labels.astype(np.int64))[None, None].to(image.device),
+        n_samples=samples,
+        perturbations_per_eval=batch,
+        return_input_shape=False,
+    )
+    return coefficients.flatten().cpu().numpy()

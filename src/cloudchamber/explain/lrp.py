@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -37,14 +37,13 @@ from torch import Tensor, nn
 
 from cloudchamber.explain.forward import evaluating
 from cloudchamber.explain.lrp_rules import (
+    EPSILON,
     ChebyshevMap,
     Dense,
     LinearMap,
-    Rule,
     Shared,
     Sharing,
     WeightedSum,
-    gathered,
     largest,
     mean,
     per_sample,
@@ -53,9 +52,12 @@ from cloudchamber.explain.lrp_rules import (
     variance,
 )
 from cloudchamber.layers.chebyshev import AveragePool, ChebyshevConv, ChebyshevStage, FeatureNorm, MaxPool
-from cloudchamber.layers.edge_conv import EdgeConv, most_alike, nearest, pair_geometry
+from cloudchamber.layers.edge_conv import EdgeConv
+from cloudchamber.layers.edge_geometry import pair_geometry
+from cloudchamber.layers.neighbours import most_alike, nearest, neighbours_of
 from cloudchamber.layers.sky_maps import nested_pixels
-from cloudchamber.networks.deepsphere import DeepSphere, StandardizeMaps
+from cloudchamber.layers.standardize import StandardizeFeatures
+from cloudchamber.networks.deepsphere import DeepSphere
 from cloudchamber.networks.dynamic_graph import DynamicGraph
 from cloudchamber.schema import BadInput
 
@@ -150,7 +152,7 @@ def _affine(module: object, features: int) -> tuple[Tensor, Tensor]:
     """Scale and shift (feature,) of a standardisation, batch normalisation, or nothing."""
     if isinstance(module, nn.Identity):
         return torch.ones(features, dtype=torch.float64), torch.zeros(features, dtype=torch.float64)
-    if isinstance(module, StandardizeMaps):
+    if isinstance(module, StandardizeFeatures):
         scale = 1 / module.scale[:, 0]
         return scale, -module.mean[:, 0] * scale
     if isinstance(module, FeatureNorm) and module.running_mean is not None and module.running_var is not None:
@@ -243,8 +245,22 @@ def _start(found: Tensor, output: int) -> Tensor:
     return relevance
 
 
-def _joined(parts: list[Relevance]) -> Relevance:
-    """Batches one after the other."""
+Walked = Callable[[Module, Tensor], tuple[Walk, Tensor, Tensor | None]]
+"""A double-precision copy of a network and inputs (sample, ...) to the layers, the scalar outputs (sample, output), and
+relevance (sample, node) that arrives on the way, zero so far, or None."""
+
+
+def _propagated(network: Module, inputs: Tensor, output: int, batch: int, walked: Walked[Module]) -> Relevance:
+    """Relevance of the nodes or pixels, ``values`` (sample, node, feature), batch after batch."""
+    parts = []
+    with torch.no_grad():
+        own = _double(network)
+        for piece in torch.split(inputs, batch):
+            walk, found, rest = walked(own, piece.cpu().double())
+            value = _column(found, network, piece, output)
+            relevance, layers = walk.back(_start(found, output), rest)
+            relevance = relevance if rest is None else relevance + rest[..., None]
+            parts.append(Relevance(relevance.numpy(), value.numpy(), layers))
     layers = [
         LayerSum(
             same[0].name,
@@ -258,14 +274,7 @@ def _joined(parts: list[Relevance]) -> Relevance:
 
 
 def relevance_of_pixels(
-    network: DeepSphere,
-    maps: Tensor,
-    output: int,
-    rule: Rule = "epsilon",
-    epsilon: float = 1e-6,
-    gamma: float = 0.25,
-    *,
-    batch: int = 8,
+    network: DeepSphere, maps: Tensor, output: int, how: Sharing = EPSILON, *, batch: int = 8
 ) -> Relevance:
     """The relevance of every pixel of raw maps.
 
@@ -273,7 +282,7 @@ def relevance_of_pixels(
         network: stays as it is.
         maps: (sample, channel, pixel), nested.
         output: a scalar output.
-        rule, epsilon, gamma: see ``lrp_rules``.
+        how: the rule.
         batch: samples at once; 8 of nside 64 in the standard network take about 0.6 GB.
 
     Returns:
@@ -282,7 +291,6 @@ def relevance_of_pixels(
     Raises:
         BadInput: another network, maps that do not fit, no such output, a layer without a rule.
     """
-    how = Sharing(rule, epsilon, gamma)
     if not isinstance(network, DeepSphere):
         raise BadInput(f"network {type(network).__name__}: relevance of pixels is known for DeepSphere only")
     expected = (len(network.standardize.mean), 12 * network.nside**2)
@@ -290,15 +298,8 @@ def relevance_of_pixels(
         raise BadInput(
             f"maps of shape {tuple(maps.shape)}: expected finite (sample, channel, pixel) = (any, {expected})"
         )
-    parts = []
-    with torch.no_grad():
-        own = _double(network)
-        for piece in torch.split(maps, batch):
-            walk, found = _pixel_walk(own, piece.cpu().double(), how)
-            value = _column(found, network, piece, output)
-            relevance, layers = walk.back(_start(found, output))
-            parts.append(Relevance(relevance.transpose(1, 2).numpy(), value.numpy(), layers))
-    return _joined(parts)
+    found = _propagated(network, maps, output, batch, lambda own, some: (*_pixel_walk(own, some, how), None))
+    return replace(found, values=found.values.transpose(0, 2, 1))
 
 
 def _edge_layer(
@@ -318,11 +319,11 @@ def _edge_layer(
     if conv.stretch is not None:
         places = network.places[number](features)
         index, geometry = most_alike(places, index, geometry, (network.neighbours + 1) // 2)
-        pairs = [(places[:, :, None] - gathered(places, index)).square().sum(dim=-1, keepdim=True)]
+        pairs = [(places[:, :, None] - neighbours_of(places, index)).square().sum(dim=-1, keepdim=True)]
         weights.append(conv.stretch[:, None])
     pairs = [geometry, *pairs]
     nodes, k, inward = features.shape[1], index.shape[2], features.shape[2]
-    edges = torch.cat([features[:, :, None].expand(-1, -1, k, -1), gathered(features, index), *pairs], dim=-1)
+    edges = torch.cat([features[:, :, None].expand(-1, -1, k, -1), neighbours_of(features, index), *pairs], dim=-1)
     layer, bias = Dense(torch.cat(weights, dim=1)), conv.centre.bias
     sums = torch.relu(layer.total(edges) + bias)
     width = sums.shape[-1]
@@ -368,15 +369,19 @@ def _sky_outputs(walk: Walk, network: DynamicGraph, features: Tensor, rest: Tens
     return torch.cat(outputs, dim=1)
 
 
+def _cosmic_ray_walk(network: DynamicGraph, rays: Tensor, how: Sharing) -> tuple[Walk, Tensor, Tensor]:
+    """The way of cosmic rays (sample, cosmic_ray, 4) to the scalar outputs, and room for what belongs to pairs."""
+    directions, energies = nn.functional.normalize(rays[..., :3], dim=-1), rays[..., 3].clamp(min=1e-3)
+    sky = (directions, energies, nearest(directions.float(), network.neighbours))
+    walk, rest = Walk(how), torch.zeros_like(energies)
+    features = torch.log(energies / 40)[..., None]
+    for number in range(len(network.convolutions)):
+        features = _edge_layer(walk, number, network, features, sky, rest)
+    return walk, _sky_outputs(walk, network, features, rest), rest
+
+
 def relevance_of_cosmic_rays(
-    network: DynamicGraph,
-    cosmic_rays: Tensor,
-    output: int,
-    rule: Rule = "epsilon",
-    epsilon: float = 1e-6,
-    gamma: float = 0.25,
-    *,
-    batch: int = 4,
+    network: DynamicGraph, cosmic_rays: Tensor, output: int, how: Sharing = EPSILON, *, batch: int = 4
 ) -> Relevance:
     """The relevance of every cosmic ray: of its energy and edges for the log-odds, of its probability for the fraction.
 
@@ -384,7 +389,7 @@ def relevance_of_cosmic_rays(
         network: stays as it is.
         cosmic_rays: (sample, cosmic_ray, 4): x, y, z, E in EeV.
         output: a scalar output.
-        rule, epsilon, gamma: see ``lrp_rules``.
+        how: the rule.
         batch: samples at once.
 
     Returns:
@@ -393,26 +398,11 @@ def relevance_of_cosmic_rays(
     Raises:
         BadInput: another network, cosmic rays that do not fit, no such output, a layer without a rule.
     """
-    how = Sharing(rule, epsilon, gamma)
     if not isinstance(network, DynamicGraph):
         raise BadInput(f"network {type(network).__name__}: relevance of cosmic rays is known for DynamicGraph only")
     _check_cosmic_rays(tuple(cosmic_rays.shape), bool(torch.isfinite(cosmic_rays).all()))
-    parts = []
-    with torch.no_grad():
-        own = _double(network)
-        for piece in torch.split(cosmic_rays, batch):
-            rays = piece.cpu().double()
-            directions, energies = nn.functional.normalize(rays[..., :3], dim=-1), rays[..., 3].clamp(min=1e-3)
-            sky = (directions, energies, nearest(directions.float(), own.neighbours))
-            walk, rest = Walk(how), torch.zeros_like(energies)
-            features = torch.log(energies / 40)[..., None]
-            for number in range(len(own.convolutions)):
-                features = _edge_layer(walk, number, own, features, sky, rest)
-            found = _sky_outputs(walk, own, features, rest)
-            value = _column(found, network, piece, output)
-            relevance, layers = walk.back(_start(found, output), rest)
-            parts.append(Relevance((relevance[..., 0] + rest).numpy(), value.numpy(), layers))
-    return _joined(parts)
+    found = _propagated(network, cosmic_rays, output, batch, lambda own, some: _cosmic_ray_walk(own, some, how))
+    return replace(found, values=found.values[..., 0])
 
 
 def _check_cosmic_rays(shape: tuple[int, ...], finite: bool) -> None:

@@ -63,6 +63,10 @@ class Sharing:
             raise BadInput(f"epsilon = {self.epsilon}, gamma = {self.gamma}: need numbers that are not negative")
 
 
+EPSILON = Sharing()
+"""The epsilon rule with a small stabiliser."""
+
+
 class Shared(NamedTuple):
     """Relevance of a layer's inputs, in their shape, and what was absorbed, (sample,)."""
 
@@ -142,16 +146,20 @@ class Dense:
     weight: Tensor
 
     def total(self, inputs: Tensor) -> Tensor:
+        """Sum over i of z_ij."""
         return inputs @ self.weight.T
 
     def positive(self, inputs: Tensor) -> Tensor:
+        """Sum over i of z_ij^+."""
         up, down = self.weight.clamp(min=0), self.weight.clamp(max=0)
         return inputs.clamp(min=0) @ up.T + inputs.clamp(max=0) @ down.T
 
     def back(self, inputs: Tensor, message: Tensor) -> Tensor:
+        """Sum over j of z_ij s_j."""
         return inputs * (message @ self.weight)
 
     def back_positive(self, inputs: Tensor, message: Tensor) -> Tensor:
+        """Sum over j of z_ij^+ s_j."""
         up, down = message @ self.weight.clamp(min=0), message @ self.weight.clamp(max=0)
         return inputs.clamp(min=0) * up + inputs.clamp(max=0) * down
 
@@ -169,15 +177,19 @@ class WeightedSum:
     axis: int
 
     def total(self, inputs: Tensor) -> Tensor:
+        """Sum over i of z_ij."""
         return (inputs * self.weights).sum(dim=self.axis)
 
     def positive(self, inputs: Tensor) -> Tensor:
+        """Sum over i of z_ij^+."""
         return (inputs * self.weights).clamp(min=0).sum(dim=self.axis)
 
     def back(self, inputs: Tensor, message: Tensor) -> Tensor:
+        """Sum over j of z_ij s_j."""
         return inputs * self.weights * message.unsqueeze(self.axis)
 
     def back_positive(self, inputs: Tensor, message: Tensor) -> Tensor:
+        """Sum over j of z_ij^+ s_j."""
         return (inputs * self.weights).clamp(min=0) * message.unsqueeze(self.axis)
 
 
@@ -272,7 +284,9 @@ def _positive(
     """Sums of positive contributions x_qi M_pq,io over (q, i) into ``out``, or over (p, o) times ``message``.
 
     Args:
-        start, column, value: the Laplacian in compressed rows, symmetric or not.
+        start: where the rows of the Laplacian begin, in compressed form; it need not be symmetric.
+        column: columns of its entries.
+        value: its entries.
         theta: (term, in, out).
         inputs: (pixel, sample, in).
         message: (pixel, sample, out); read if ``back``.
@@ -358,27 +372,25 @@ class ChebyshevMap:
         return self._last(out)
 
     def total(self, inputs: Tensor) -> Tensor:
+        """Sum over i of z_ij."""
         return self._last(self._recursion(self.laplacian, self._first(inputs), self.theta))
 
     def positive(self, inputs: Tensor) -> Tensor:
+        """Sum over i of z_ij^+."""
         return self._clipped(inputs, None)
 
     def back(self, inputs: Tensor, message: Tensor) -> Tensor:
+        """Sum over j of z_ij s_j."""
         turned = self.theta.transpose(0, 2, 1)
         return inputs * self._last(self._recursion(csr_array(self.laplacian.T), self._first(message), turned))
 
     def back_positive(self, inputs: Tensor, message: Tensor) -> Tensor:
+        """Sum over j of z_ij^+ s_j."""
         return self._clipped(inputs, message)
 
 
-def gathered(values: Tensor, neighbours: Tensor) -> Tensor:
-    """Values (sample, node, feature) of the neighbours (sample, node, k): (sample, node, k, feature)."""
-    samples = torch.arange(len(values))[:, None, None]
-    return values[samples, neighbours]
-
-
 def scattered(values: Tensor, neighbours: Tensor, nodes: int) -> Tensor:
-    """The transpose of ``gathered``: sum over all edges that end at a node, (sample, node, feature)."""
+    """The transpose of ``neighbours_of``: sum over all edges that end at a node, (sample, node, feature)."""
     samples, _, _, features = values.shape
     where = neighbours.reshape(samples, -1, 1).expand(-1, -1, features)
     return torch.zeros(samples, nodes, features, dtype=values.dtype).scatter_add_(

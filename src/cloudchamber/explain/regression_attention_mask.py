@@ -53,23 +53,6 @@ class RegressionAttentionMask:
     weight: Doubles
 
 
-@dataclass(frozen=True)
-class RegionWeight:
-    """A mask inside and outside of a region.
-
-    Attributes:
-        share: part of the mask's sum that lies in the region.
-        area: part of the image's pixels that lie in the region: the share of a mask that prefers nothing.
-        inside: mean of the mask in the region.
-        outside: mean of the mask elsewhere.
-    """
-
-    share: float
-    area: float
-    inside: float
-    outside: float
-
-
 def _softmax(values: Doubles) -> Doubles:
     powers: Doubles = np.exp(values - values.max())
     powers /= powers.sum()
@@ -146,23 +129,6 @@ def region_pixels(shape: tuple[int, int], region: Rectangle, extent: Rectangle) 
     return found
 
 
-def region_weight(mask: NDArray[np.floating | np.bool_], region: Rectangle, extent: Rectangle) -> RegionWeight:
-    """How much of a mask lies in a rectangle, in physical coordinates.
-
-    Args:
-        mask: (height, width), not negative.
-        region: the rectangle.
-        extent: what the whole image covers.
-
-    Raises:
-        BadInput: the rectangle holds no pixel or all of them.
-    """
-    pixels = region_pixels((mask.shape[0], mask.shape[1]), region, extent)
-    total = float(mask.sum())
-    share = float(mask[pixels].sum()) / total if total else float("nan")
-    return RegionWeight(share, float(pixels.mean()), float(mask[pixels].mean()), float(mask[~pixels].mean()))
-
-
 def attention_by_bin(
     network: nn.Module,
     images: Tensor,
@@ -208,30 +174,31 @@ def attention_by_bin(
 
     bins = len(bounds) - 1
     table: dict[str, NDArray[np.float64]] = {
-        "low": bounds[:-1],
-        "high": bounds[1:],
-        "n": np.zeros(bins),
-        "effective_n": np.zeros(bins),
-        "mask": np.full((bins, height, width), np.nan),
-        "mask_error": np.full((bins, height, width), np.nan),
-    }
+        "low": bounds[:-1], "high": bounds[1:], "n": np.zeros(bins), "effective_n": np.zeros(bins),
+        "mask": np.full((bins, height, width), np.nan), "mask_error": np.full((bins, height, width), np.nan),
+    }  # fmt: skip
     for name in ("sigma", *(f"{region}_{part}" for region in pixels for part in ("inside", "contrast"))):
         table[name], table[f"{name}_error"] = np.full(bins, np.nan), np.full(bins, np.nan)
-
     for row in range(bins):
         chosen = np.flatnonzero(which == row)
-        if not len(chosen):
-            continue
-        weight, here = _softmax(-sigma[chosen]), masks[chosen]
-        table["n"][row], table["effective_n"][row] = len(chosen), 1 / (weight**2).sum()
-        numbers: dict[str, tuple[Doubles, Doubles | Bools]] = {
-            "sigma": (np.full(len(chosen), 1 / len(chosen)), sigma[chosen]),
-            "mask": (weight, here),
-        }
-        for name, region in pixels.items():
-            inside, outside = here[:, region].mean(axis=1), here[:, ~region].mean(axis=1)
-            numbers[f"{name}_inside"] = (weight, inside)
-            numbers[f"{name}_contrast"] = (weight, inside - outside)
-        for name, (weights, found) in numbers.items():
-            table[name][row], table[f"{name}_error"][row] = _weighted(weights, found)
+        if len(chosen):
+            for name, number in _of_bin(masks[chosen], sigma[chosen], pixels).items():
+                table[name][row] = number
     return table
+
+
+def _of_bin(masks: Bools, sigma: Doubles, regions: Mapping[str, Bools]) -> dict[str, Doubles | float]:
+    """What ``attention_by_bin`` says of one bin from its images' masks and prediction changes."""
+    weight = _softmax(-sigma)
+    numbers: dict[str, tuple[Doubles, Doubles | Bools]] = {
+        "sigma": (np.full(len(sigma), 1 / len(sigma)), sigma),
+        "mask": (weight, masks),
+    }
+    for name, region in regions.items():
+        inside, outside = masks[:, region].mean(axis=1), masks[:, ~region].mean(axis=1)
+        numbers[f"{name}_inside"] = (weight, inside)
+        numbers[f"{name}_contrast"] = (weight, inside - outside)
+    found: dict[str, Doubles | float] = {"n": len(sigma), "effective_n": 1 / float((weight**2).sum())}
+    for name, (weights, values) in numbers.items():
+        found[name], found[f"{name}_error"] = _weighted(weights, values)
+    return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -64,12 +65,17 @@ class PerturbationCurve:
 
     Attributes:
         fraction: (step,), part of the pixels deleted or inserted.
-        change, change_error: (step,), mean distance of the outputs from those of the whole image.
-        random, random_error: (step,), the same for random maps.
-        area, area_error: mean change over the fractions (trapezoidal area divided by their range).
-        random_area, random_area_error: the same for random maps.
-        difference, difference_error: area minus random area, paired by image. A map that means something has it
-            positive for deletion and negative for insertion.
+        change: (step,), mean distance of the outputs from those of the whole image.
+        change_error: (step,), its error.
+        random: (step,), as ``change``, for random maps.
+        random_error: (step,), its error.
+        area: mean change over the fractions (trapezoidal area divided by their range).
+        area_error: its error.
+        random_area: as ``area``, for random maps.
+        random_area_error: its error.
+        difference: area minus random area, paired by image. A map that means something has it positive for deletion
+            and negative for insertion.
+        difference_error: its error.
     """
 
     fraction: Doubles
@@ -85,8 +91,13 @@ class PerturbationCurve:
     difference_error: float
 
 
-def _mean(values: Doubles) -> tuple[Doubles, Doubles]:
-    """Mean over the first axis and its standard error."""
+def mean_and_error(values: Doubles) -> tuple[Doubles, Doubles]:
+    """Mean over the first axis and its standard error (NaN for a single entry), in the shape of one entry.
+
+    Examples:
+        >>> [float(number) for number in mean_and_error(np.array([1.0, 2.0, 3.0, 6.0]))]
+        [3.0, 1.0801234497346435]
+    """
     n = len(values)
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(values.shape[1:], np.nan)
 
@@ -167,7 +178,7 @@ def randomization_similarity(
     found = np.stack(
         [rank_correlation(trained, explanation(randomized(network, part, seed), images)) for part in fractions]
     )
-    mean, error = _mean(found.T)
+    mean, error = mean_and_error(found.T)
     return RandomizationSimilarity(np.asarray(fractions, dtype=np.float64), mean, error, found)
 
 
@@ -187,6 +198,19 @@ def random_maps(n: int, size: tuple[int, int], seed: int = 0, cells: int = 7) ->
     return upsampled(torch.from_numpy(noise), size).numpy()
 
 
+def places(scores: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Place of every entry of each row (row, entry), 0 for the largest score; equal ones come in random order.
+
+    Examples:
+        >>> places(np.array([[0.1, 0.9, 0.5]]), np.random.default_rng(0)).tolist()
+        [[2, 0, 1]]
+    """
+    order = np.lexsort((rng.random(scores.shape), -scores), axis=1)
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(scores.shape[1])[None], axis=1)
+    return ranks
+
+
 def _changes(
     network: nn.Module,
     images: Tensor,
@@ -200,10 +224,7 @@ def _changes(
 ) -> Doubles:
     """Prediction change (sample, step) in the order of the maps; equal pixels come in random order."""
     flat = maps.reshape(len(maps), -1)
-    order = np.lexsort((rng.random(flat.shape), -flat), axis=1)
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(flat.shape[1])[None], axis=1)
-    place = torch.from_numpy(rank.reshape(len(maps), 1, *maps.shape[1:]))
+    place = torch.from_numpy(places(flat, rng).reshape(len(maps), 1, *maps.shape[1:]))
     whole = predict(network, images, columns, batch)
     found = np.empty((len(images), len(fractions)))
     with evaluating(network), torch.no_grad():
@@ -218,19 +239,42 @@ def _changes(
     return found
 
 
-def _curve(
+FRACTIONS = tuple(float(part) for part in np.linspace(0, 1, 11).round(1))
+
+
+def perturbation_curve(
+    kind: Literal["deletion", "insertion"],
     network: nn.Module,
     images: Tensor,
     maps: NDArray[np.floating],
-    fractions: Sequence[float] | NDArray[np.floating],
-    baseline: Tensor | None,
-    output: Output,
-    kind: Literal["deletion", "insertion"],
-    draws: int,
-    cells: int,
-    seed: int,
-    batch: int,
+    fractions: Sequence[float] | NDArray[np.floating] = FRACTIONS,
+    baseline: Tensor | None = None,
+    output: Output = 0,
+    *,
+    draws: int = 5,
+    seed: int = 0,
+    batch: int = BATCH,
 ) -> PerturbationCurve:
+    """How the prediction leaves its value when pixels are removed, or comes back when they are added to the baseline.
+
+    Those with the largest map value come first.
+
+    Args:
+        kind: pixels are removed ("deletion"), or added ("insertion").
+        network: see ``forward``.
+        images: (sample, channel, height, width).
+        maps: (sample, height, width), a larger value means a more important pixel (of a signed map: its
+            sign counts, give its absolute value if both signs are evidence). Equal values come in random order.
+        fractions: (step,), increasing parts of the pixels.
+        baseline: (channel, height, width), what a removed pixel is replaced by; None: zero.
+        output: the distance is the Euclidean norm over this output or these.
+        draws: random maps for each image, see ``random_maps``.
+        seed: of the random maps and the order of equal pixels.
+        batch: images at once.
+
+    Raises:
+        BadInput: see ``forward.checked``; maps, fractions or baseline that do not fit.
+    """
     columns = checked(network, images, output)
     empty = checked_baseline(images, baseline)
     parts = np.asarray(fractions, dtype=np.float64)
@@ -250,72 +294,20 @@ def _curve(
     given = changes(maps, streams[0])
     random = np.zeros_like(given)
     for stream in streams[1:]:
-        noise = random_maps(len(images), size, int(stream.generate_state(1)[0]), cells)
+        noise = random_maps(len(images), size, int(stream.generate_state(1)[0]))
         random += changes(noise, stream) / draws
 
-    def area(change: Doubles) -> Doubles:
-        found: Doubles = np.trapezoid(change, parts, axis=1) / (parts[-1] - parts[0])
-        return found
-
-    change, change_error = _mean(given)
-    noise_change, noise_error = _mean(random)
-    areas = [_mean(area(values)) for values in (given, random, given - random)]
-    numbers = [float(number) for pair in areas for number in pair]
-    return PerturbationCurve(parts, change, change_error, noise_change, noise_error, *numbers)
+    return _compared(parts, given, random)
 
 
-FRACTIONS = tuple(float(part) for part in np.linspace(0, 1, 11).round(1))
+def _compared(parts: Doubles, given: Doubles, random: Doubles) -> PerturbationCurve:
+    """Prediction changes (sample, step) in the order of the maps and in random order, averaged over images."""
+    areas: list[float] = []
+    for values in (given, random, given - random):
+        area = np.trapezoid(values, parts, axis=1) / (parts[-1] - parts[0])
+        areas += [float(number) for number in mean_and_error(area)]
+    return PerturbationCurve(parts, *mean_and_error(given), *mean_and_error(random), *areas)
 
 
-def deletion_curve(
-    network: nn.Module,
-    images: Tensor,
-    maps: NDArray[np.floating],
-    fractions: Sequence[float] | NDArray[np.floating] = FRACTIONS,
-    baseline: Tensor | None = None,
-    output: Output = 0,
-    *,
-    draws: int = 5,
-    cells: int = 7,
-    seed: int = 0,
-    batch: int = BATCH,
-) -> PerturbationCurve:
-    """How the prediction leaves its value when pixels are removed, those with the largest map value first.
-
-    Args:
-        network: see ``forward``.
-        images: (sample, channel, height, width).
-        maps: (sample, height, width), a larger value means a more important pixel (of a signed map: its
-            sign counts, give its absolute value if both signs are evidence). Equal values come in random order.
-        fractions: (step,), increasing parts of the pixels.
-        baseline: (channel, height, width), what a removed pixel is replaced by; None: zero.
-        output: the distance is the Euclidean norm over this output or these.
-        draws: random maps for each image.
-        cells: smoothness of the random maps, see ``random_maps``.
-        seed: of the random maps and the order of equal pixels.
-        batch: images at once.
-
-    Raises:
-        BadInput: see ``forward.checked``; maps, fractions or baseline that do not fit.
-    """
-    return _curve(network, images, maps, fractions, baseline, output, "deletion", draws, cells, seed, batch)
-
-
-def insertion_curve(
-    network: nn.Module,
-    images: Tensor,
-    maps: NDArray[np.floating],
-    fractions: Sequence[float] | NDArray[np.floating] = FRACTIONS,
-    baseline: Tensor | None = None,
-    output: Output = 0,
-    *,
-    draws: int = 5,
-    cells: int = 7,
-    seed: int = 0,
-    batch: int = BATCH,
-) -> PerturbationCurve:
-    """How the prediction comes back when pixels are added to the baseline, those with the largest map value first.
-
-    Arguments and errors as in ``deletion_curve``.
-    """
-    return _curve(network, images, maps, fractions, baseline, output, "insertion", draws, cells, seed, batch)
+deletion_curve = partial(perturbation_curve, "deletion")
+insertion_curve = partial(perturbation_curve, "insertion")

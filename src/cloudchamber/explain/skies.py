@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cloudchamber.baselines.sky_likelihood import TemplateScan, VonMisesFisherScan
 from cloudchamber.data.samples import Inputs, Samples
 from cloudchamber.explain.lrp import Relevance, pixels_to_cosmic_rays, relevance_of_cosmic_rays, relevance_of_pixels
-from cloudchamber.explain.lrp_rules import RULES, Rule
+from cloudchamber.explain.lrp_rules import RULES, Rule, Sharing
 from cloudchamber.explain.sanity import randomization_similarity
 from cloudchamber.explain.sky_sanity import FRACTIONS, deletion_by_relevance, signal_roc
 from cloudchamber.learning.source_detector import SourceDetector
@@ -56,11 +56,19 @@ class SkySettings(Protocol):
     """What is read of a study's configuration."""
 
     @property
-    def skies(self) -> int: ...
+    def skies(self) -> int:
+        """Simulated skies."""
+        ...
+
     @property
-    def cosmic_rays(self) -> int: ...
+    def cosmic_rays(self) -> int:
+        """Cosmic rays of each."""
+        ...
+
     @property
-    def exposure(self) -> str: ...
+    def exposure(self) -> str:
+        """With which skies are seen."""
+        ...
 
 
 # --- relevance and its rivals -----------------------------------------------------------------------------------------
@@ -88,9 +96,9 @@ def networks(predictors: Mapping[str, Any], rays: Inputs) -> dict[str, SourceDet
 def relevance(network: torch.nn.Module, seen: torch.Tensor, rule: Rule) -> Relevance:
     """Relevance for the log-odds, in the form of what the network reads."""
     if isinstance(network, DeepSphere):
-        return relevance_of_pixels(network, seen, 0, rule, batch=4)
+        return relevance_of_pixels(network, seen, 0, Sharing(rule), batch=4)
     assert isinstance(network, DynamicGraph)
-    return relevance_of_cosmic_rays(network, seen, 0, rule)
+    return relevance_of_cosmic_rays(network, seen, 0, Sharing(rule))
 
 
 def by_cosmic_ray(detector: SourceDetector, network: torch.nn.Module, rays: Inputs, rule: Rule) -> Doubles:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.explain.sanity import mean_and_error, places
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.cosmicrays.exposure import isotropic_directions
 
@@ -32,10 +33,12 @@ class SkyDeletion:
 
     Attributes:
         fraction: (step,), part deleted.
-        statistic, statistic_error: (step,), mean over skies, most relevant ones deleted first.
-        random, random_error: (step,), the same in random order.
-        difference, difference_error: (step,), random minus relevance, paired by sky: positive if relevance means
-            something.
+        statistic: (step,), mean over skies, most relevant ones deleted first.
+        statistic_error: (step,), its error.
+        random: (step,), as ``statistic``, in random order.
+        random_error: (step,), its error.
+        difference: (step,), random minus relevance, paired by sky: positive if relevance means something.
+        difference_error: (step,), its error.
     """
 
     fraction: Doubles
@@ -56,8 +59,9 @@ class SignalRoc:
     Attributes:
         false_positive: (point,), part of the isotropic cosmic rays above a threshold, 0 to 1 in equal steps.
         true_positive: (point,), part of the signal above it.
-        true_positive_error: (point,).
-        auc, auc_error: area under the curve; equal scores count half.
+        true_positive_error: (point,), its error.
+        auc: area under the curve; equal scores count half.
+        auc_error: its error.
     """
 
     false_positive: Doubles
@@ -65,20 +69,6 @@ class SignalRoc:
     true_positive_error: Doubles
     auc: float
     auc_error: float
-
-
-def _mean(values: Doubles) -> tuple[Doubles, Doubles]:
-    """Mean over skies (the first axis) and its standard error."""
-    n = len(values)
-    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(values.shape[1:], np.nan)
-
-
-def _ranks(scores: Doubles, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Place (sky, cosmic_ray) of every cosmic ray from the largest score on; equal ones in random order."""
-    order = np.lexsort((rng.random(scores.shape), -scores), axis=1)
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(scores.shape[1])[None], axis=1)
-    return ranks
 
 
 def deletion_by_relevance(
@@ -113,7 +103,7 @@ def deletion_by_relevance(
     if relevance.shape != rays.shape[:2] or not np.isfinite(relevance).all():
         raise BadInput(f"relevance of shape {relevance.shape}: expected one finite number for each of {rays.shape[:2]}")
     isotropic = isotropic_directions(rng, rays.shape[0] * rays.shape[1], exposure).reshape(*rays.shape[:2], 3)
-    given, random = (_ranks(scores, rng) for scores in (relevance.astype(np.float64), rng.random(relevance.shape)))
+    given, random = (places(scores, rng) for scores in (relevance.astype(np.float64), rng.random(relevance.shape)))
 
     def curve(ranks: NDArray[np.int64]) -> Doubles:
         found = np.empty((len(rays), len(parts)))
@@ -125,7 +115,9 @@ def deletion_by_relevance(
         return found
 
     by_relevance, by_chance = curve(given), curve(random)
-    return SkyDeletion(parts, *_mean(by_relevance), *_mean(by_chance), *_mean(by_chance - by_relevance))
+    return SkyDeletion(
+        parts, *mean_and_error(by_relevance), *mean_and_error(by_chance), *mean_and_error(by_chance - by_relevance)
+    )
 
 
 def signal_roc(

@@ -1,0 +1,1 @@
+"""Trained networks as files for other programs, compared with PyTorch before anything is left behind."""

@@ -11,14 +11,11 @@ Before anything is left behind, both files must say what PyTorch says, at severa
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,18 +23,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cloudchamber.experiments.interactions import InteractionConfig, beams
+from cloudchamber.export.directory import OPSET, new_export, origin_of, plain, write_metadata
 from cloudchamber.export.numbers import for_kinds, for_momenta
-from cloudchamber.export.onnx_sampler import need, session
-from cloudchamber.hadronic_interactions import InteractionConfig, beams
+from cloudchamber.export.onnx_sampler import session
 from cloudchamber.learning.interaction_flow import FlowGenerator, condition_of
 from cloudchamber.networks.interaction_flow import InteractionFlow
-from cloudchamber.run import OpenRun, choose_device, open_run, restore
+from cloudchamber.run_directory import Run, restored, run_learners
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.hadronic.events import Beam, incoming_of
 from cloudchamber.simulators.hadronic.particles import ISOTOPES, PROJECTILES, TARGETS
-from cloudchamber.study import GeneratorStudy, of_kind
+from cloudchamber.study import GeneratorStudy
 
-OPSET = 20
 SIZES = (1, 7, 1000)
 """Numbers of events at which the files are compared with PyTorch; the graphs are traced with another, TRACED."""
 TRACED = 5
@@ -92,6 +89,7 @@ class Kinds(nn.Module):
         self.model = model
 
     def forward(self, condition: Tensor, uniform: Tensor) -> Tensor:
+        """Classes (event, particle), see ``OUTPUTS``."""
         return self.model.draw_kinds(condition, uniform)
 
 
@@ -105,45 +103,41 @@ class Momenta(nn.Module):
     def forward(
         self, condition: Tensor, kind: Tensor, coin: Tensor, normal: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Codes, momenta, stretch and solved, see ``OUTPUTS``."""
         return self.model.momenta(condition, kind, coin, normal)
 
 
-def export_generator(path: Path, output: Path) -> Path:
+def export_generator(run: Run[GeneratorStudy], output: Path) -> Path:
     """Export the generator of a finished run of hadronic interactions.
 
     Args:
-        path: the run.
+        run: finished.
         output: directory to make; complete when this returns, and not there if it raises.
 
     Returns:
         ``output``.
 
     Raises:
-        BadInput: no finished run, a study without such a generator, a missing extra, a directory that exists, or
-            files that do not say what PyTorch says.
+        BadInput: a run that is not finished, a study without such a generator, a missing extra, a directory that
+            exists, or files that do not say what PyTorch says.
     """
-    run: OpenRun[GeneratorStudy] = open_run(path)
-    study = of_kind(run.study, GeneratorStudy, "export")
-    name = study.headline[0]
-    known = study.generators(run.config, run.seed, choose_device("cpu"))
-    generator = known[name]
-    config = run.config
+    name = run.study.headline[0]
+    generator, config = run_learners(run, "cpu")[name], run.config
     if not isinstance(generator, FlowGenerator) or not isinstance(config, InteractionConfig):
-        raise BadInput(f"study {study.name!r}: its generator {name!r} cannot be exported", status=2)
-    restore(run, {name: generator})
+        raise BadInput(f"study {run.study.name!r}: its generator {name!r} cannot be exported", status=2)
+    fitted: FlowGenerator = restored(run, "cpu", name)[name]
 
     def beam(n: int, rng: np.random.Generator) -> Beam:
         return beams(config, 0, n, rng)
 
     about = {
-        **{key: run.record[key] for key in ("study", "preset", "seed", "version", "commit")},
-        "run": path.resolve().name, "title": study.title, "generator": name, "config": config.model_dump(mode="json"),
+        **origin_of(run), "generator": name,
         "projectiles": list(PROJECTILES.items()), "trained_projectiles": list(config.projectiles),
         "targets": {name: {"Z": TARGETS[name], "A": ISOTOPES[name]} for name in config.targets},
         "kinetic_energy_GeV": [config.lowest, config.highest], "left_out_GeV": list(config.left_out),
         "direction": list(config.direction),
     }  # fmt: skip
-    return write_export(generator, beam, about, output)
+    return write_export(fitted, beam, about, output)
 
 
 def write_export(
@@ -160,16 +154,9 @@ def write_export(
     Raises:
         BadInput: as ``export_generator``.
     """
-    need("onnx", "onnxruntime")
-    if output.exists():
-        raise BadInput(f"{output} exists, will not overwrite: remove it, or give another directory with -o")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
     model = generator.model
     assert model is not None
-    with TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch, one_thread():
-        partial = Path(scratch) / "export"
-        partial.mkdir()
+    with new_export(output) as partial:
         networks: dict[str, nn.Module] = {"kinds": Kinds(model), "momenta": Momenta(model)}
         examples = numbers(model, beam(TRACED, np.random.default_rng(1)), TRACED)
         for name, network in networks.items():
@@ -183,11 +170,9 @@ def write_export(
                 "momentum_tolerance": MOMENTUM_TOLERANCE, "conservation_tolerance": CONSERVATION_TOLERANCE,
                 "batches": compared,
             },
-            "sha256": {file.name: sha256(file) for file in sorted(partial.iterdir())},
         }  # fmt: skip
-        (partial / "metadata.json").write_text(json.dumps(metadata, indent=1, ensure_ascii=False) + "\n")
+        write_metadata(partial, metadata)
         (partial / "metadata.txt").write_text(lines(metadata))
-        partial.rename(output)
     return output
 
 
@@ -330,26 +315,10 @@ def hyperbolic_functions() -> Iterator[None]:
             torch.onnx.unregister_custom_op_symbolic(f"aten::{name}", OPSET)  # type: ignore[attr-defined]
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread, so that timings compare."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def kinds_of(model: InteractionFlow) -> list[dict[str, Any]]:
     """The kinds in the order of their classes; 311 and -311 become K0S (310) or K0L (130) by a coin."""
     codes, slow = (model.books[name][: model.kinds].tolist() for name in ("code", "slow"))
     return [{"pdg": code, "slow": sort} for code, sort in zip(codes, slow, strict=True)]
-
-
-def plain(ones: Mapping[str, tuple[str, str, str]]) -> list[dict[str, str]]:
-    """Inputs or outputs for JSON."""
-    return [{"name": one, "axes": axes, "dtype": dtype, "doc": doc} for one, (axes, dtype, doc) in ones.items()]
 
 
 def lines(metadata: Mapping[str, Any]) -> str:
@@ -362,9 +331,3 @@ def lines(metadata: Mapping[str, Any]) -> str:
             found.append(f"projectile {name} {code} {place}")
     found += [f"target {name} {nucleus['Z']} {nucleus['A']}" for name, nucleus in metadata["targets"].items()]
     return "\n".join(found) + "\n"
-
-
-def sha256(path: Path) -> str:
-    """Of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

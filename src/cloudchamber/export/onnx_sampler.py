@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.export.directory import need
 from cloudchamber.export.numbers import for_kinds, for_momenta
 from cloudchamber.learning.interaction_flow import TRIES, condition_of, padded_events
 from cloudchamber.schema import BadInput
@@ -20,13 +20,6 @@ BATCH = 256
 """Events that go through the graphs at once."""
 SAME_KINDS = 3
 """Attempts at an event with the kinds of the first; later ones draw the kinds again, too."""
-
-
-def need(*packages: str) -> None:
-    """BadInput if one of the packages of the extra is not installed."""
-    for package in packages:
-        if find_spec(package) is None:
-            raise BadInput(f"package {package} is not installed: pip install 'cloudchamber[export]'")
 
 
 def session(path: Path) -> Any:

@@ -1,0 +1,1 @@
+"""Building blocks of networks: convolutions on the sphere and on clouds, gates, pooling, standardisation."""

@@ -22,11 +22,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cloudchamber.layers.activations import Activation, activation_named
+from cloudchamber.layers.compiled import compiled
 from cloudchamber.layers.fused_stage import AVERAGE, MAXIMUM, NO_POOLING, FusedStage, Slots, slots_of
 from cloudchamber.layers.healpix_graph import healpix_graph
 from cloudchamber.schema import BadInput, did_you_mean
 
-Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh", "softsign"]
 Pooling = Literal["average", "max"]
 
 
@@ -35,6 +36,7 @@ class LaplacianProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, features: Tensor, index: Tensor, value: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        """``L x`` for features (pixel, sample, feature), index and value (pixel, slot)."""
         ctx.save_for_backward(index, value)
         rows = features.flatten(1)
         # one kernel that gathers, weighs and sums: no array of (pixel, slot, sample, feature)
@@ -43,6 +45,7 @@ class LaplacianProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
+        """``L g`` for the gradient g (pixel, sample, feature) of the product."""
         index, value = ctx.saved_tensors
         return LaplacianProduct.apply(gradient, index, value), None, None  # type: ignore[no-untyped-call]
 
@@ -60,7 +63,8 @@ class ChebyshevConv(nn.Module):
 
     Args:
         nside: of the pixels.
-        inward, outward: number of features of input and output.
+        inward: number of features of the input.
+        outward: number of features of the output.
         order: K, the number of polynomials; 1 looks at each pixel alone.
         neighbours: of a pixel in the graph.
         bias: whether an offset is added to each output feature.
@@ -104,15 +108,14 @@ class ChebyshevConv(nn.Module):
 
     def fusible(self, features: Tensor) -> bool:
         """Whether ``fused_stage`` can take these features."""
-        cpu = features.device.type == "cpu" and features.dtype == self.weight.dtype == torch.float32
-        return cpu and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+        return compiled(features, self.weight)
 
     def slots(self) -> Slots:
         """The rows of the Laplacian for ``fused_stage``."""
         return slots_of(self.nside, self.neighbours)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(pixel, sample, inward) to (pixel, sample, outward)."""
+        """Features (pixel, sample, inward) to (pixel, sample, outward)."""
         if self.fusible(features):
             result: Tensor = FusedStage.apply(features, self.weight, self.bias, self.slots(), 1.0, NO_POOLING)  # type: ignore[no-untyped-call]
             return result
@@ -150,13 +153,16 @@ class FeatureNorm(nn.BatchNorm1d):
 
 
 class ChebyshevStage(nn.Module):
-    """Convolution, activation, pooling and normalisation, one after the other as the modules ``conv``, ``activation``,
-    ``pool`` and ``norm``.
+    """Convolution, activation, pooling and normalisation, one after the other.
+
+    They are the modules ``conv``, ``activation``, ``pool`` and ``norm``.
 
     Args:
         nside: of the incoming pixels.
-        inward, outward: number of features of input and output.
-        order, neighbours: see ChebyshevConv.
+        inward: number of features of the input.
+        outward: number of features of the output.
+        order: see ChebyshevConv.
+        neighbours: see ChebyshevConv.
         activation: by name; leaky ReLU has the slope 0.01.
         pooling: of four children to their parent, half the nside; None keeps the pixels.
 
@@ -183,7 +189,7 @@ class ChebyshevStage(nn.Module):
         self.norm: nn.Module = FeatureNorm(outward)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(pixel, sample, inward) to (pixel / 4, sample, outward), or (pixel, sample, outward) without pooling."""
+        """Features (pixel, sample, inward) to (pixel / 4, sample, outward), without pooling of all pixels."""
         slope = {nn.ReLU: 0.0, nn.LeakyReLU: LEAK}.get(type(self.activation))
         if slope is None or not self.conv.fusible(features):
             return self.plain(features)
@@ -202,21 +208,3 @@ LEAK = 0.01  # torch's own slope of the leaky ReLU
 
 
 POOLS: dict[str, type[nn.Module]] = {"average": AveragePool, "max": MaxPool}
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "softsign": nn.Softsign,
-}
-
-
-def activation_named(activation: Activation) -> nn.Module:
-    """The activation as a module.
-
-    Raises:
-        BadInput: unknown name.
-    """
-    if activation not in ACTIVATIONS:
-        raise BadInput(f"unknown activation {activation!r}{did_you_mean(activation, ACTIVATIONS)}")
-    return ACTIVATIONS[activation]()

@@ -134,9 +134,14 @@ def _tile(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _pool(a: Any, b: Any, c: Any, d: Any, slope: np.float32, pooling: int) -> Any:
+def _active(a: Any, b: Any, c: Any, d: Any, slope: np.float32) -> Any:
+    """Activations of four convolutions."""
+    return sloped(a, slope, a), sloped(b, slope, b), sloped(c, slope, c), sloped(d, slope, d)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _pool(a: Any, b: Any, c: Any, d: Any, pooling: int) -> Any:
     """Average or maximum of four activations."""
-    a, b, c, d = sloped(a, slope, a), sloped(b, slope, b), sloped(c, slope, c), sloped(d, slope, d)
     if pooling == MAXIMUM:
         return larger(larger(a, b), larger(c, d))
     return more(constant(np.float32(0)), np.float32(0.25), added(added(a, b), added(c, d)))
@@ -162,6 +167,15 @@ def _unpool(a: Any, b: Any, c: Any, d: Any, slope: np.float32, pooling: int, giv
     return sloped(a, slope, p), sloped(b, slope, q), sloped(c, slope, r), sloped(d, slope, s)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _store_four(out: Floats, at: int, stride: int, a: Any, b: Any, c: Any, d: Any) -> None:
+    """Four rows of ``out``, ``stride`` apart."""
+    store(out, at, a)
+    store(out, at + stride, b)
+    store(out, at + 2 * stride, c)
+    store(out, at + 3 * stride, d)
+
+
 @njit(cache=True, nogil=True)
 def _forward(
     terms: Floats, inward: int, panels: Floats, bias: Floats, slope: np.float32, pooling: int, out: Floats
@@ -184,24 +198,56 @@ def _forward(
                     a, b, c, d, e, f, g, h = _tile(
                         left, row, columns, (t - s) * inward, order, step, inward, panels, panel * size, start
                     )
+                    a, b, c, d = _active(a, b, c, d, slope)
+                    e, f, g, h = _active(e, f, g, h, slope)
                     if pooling == NO_POOLING:
                         at, far = (4 * p * samples + s) * outward + panel * LANES, samples * outward
-                        other = at + (t - s) * outward
-                        store(out, at, sloped(a, slope, a))
-                        store(out, at + far, sloped(b, slope, b))
-                        store(out, at + 2 * far, sloped(c, slope, c))
-                        store(out, at + 3 * far, sloped(d, slope, d))
-                        store(out, other, sloped(e, slope, e))
-                        store(out, other + far, sloped(f, slope, f))
-                        store(out, other + 2 * far, sloped(g, slope, g))
-                        store(out, other + 3 * far, sloped(h, slope, h))
+                        _store_four(out, at, far, a, b, c, d)
+                        _store_four(out, at + (t - s) * outward, far, e, f, g, h)
                     else:
-                        store(out, (p * samples + s) * outward + panel * LANES, _pool(a, b, c, d, slope, pooling))
-                        store(out, (p * samples + t) * outward + panel * LANES, _pool(e, f, g, h, slope, pooling))
+                        store(out, (p * samples + s) * outward + panel * LANES, _pool(a, b, c, d, pooling))
+                        store(out, (p * samples + t) * outward + panel * LANES, _pool(e, f, g, h, pooling))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _tile_gradient(
+    tile: Any, given: Floats, at: int, next_row: int, next_sample: int, slope: np.float32, pooling: int
+) -> Any:
+    """Gradients of the eight rows of a convolution's ``tile`` from that of the output, ``given`` from ``at`` on."""
+    a, b, c, d, e, f, g, h = tile
+    if pooling == NO_POOLING:
+        a, b = sloped(a, slope, load(given, at)), sloped(b, slope, load(given, at + next_row))
+        c, d = sloped(c, slope, load(given, at + 2 * next_row)), sloped(d, slope, load(given, at + 3 * next_row))
+        at += next_sample
+        e, f = sloped(e, slope, load(given, at)), sloped(f, slope, load(given, at + next_row))
+        g, h = sloped(g, slope, load(given, at + 2 * next_row)), sloped(h, slope, load(given, at + 3 * next_row))
+    else:
+        a, b, c, d = _unpool(a, b, c, d, slope, pooling, load(given, at))
+        e, f, g, h = _unpool(e, f, g, h, slope, pooling, load(given, at + next_sample))
+    return a, b, c, d, e, f, g, h
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_outer(
+    tile: Any, left: Floats, row: int, stride: int, other: int, outer: int, step: int, inner: int, sums: Floats, at: int
+) -> None:
+    """Adds to ``sums``, a panel from ``at`` on, the products of the rows of ``left`` and ``tile``; as in ``_tile``."""
+    a, b, c, d, e, f, g, h = tile
+    for k in range(outer):
+        base = row + k * step
+        for i in range(base, base + inner):
+            total = more(load(sums, at), number(left, i), a)
+            rest = more(constant(np.float32(0)), number(left, i + stride), b)
+            total, rest = more(total, number(left, i + 2 * stride), c), more(rest, number(left, i + 3 * stride), d)
+            total, rest = more(total, number(left, i + other), e), more(rest, number(left, i + other + stride), f)
+            total = more(total, number(left, i + other + 2 * stride), g)
+            rest = more(rest, number(left, i + other + 3 * stride), h)
+            store(sums, at, added(total, rest))
+            at += LANES
 
 
 @njit(cache=True, nogil=True)
-def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
+def _backward(
     terms: Floats,
     inward: int,
     panels: Floats,
@@ -218,75 +264,14 @@ def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
 
     ``given`` is the gradient of the output; ``transposed`` holds the weights as (k, panel of inward, outward, sixteen).
     """
-    order, pixels, columns = terms.shape
+    pixels = terms.shape[1]
     _, samples, outward = given.shape
-    left = terms.reshape(-1)
-    step, size = pixels * columns, order * inward * LANES
-    zero = constant(np.float32(0))
     local = np.zeros((4 * BLOCK, samples + samples % 2, outward), np.float32)  # gradients of one block's convolution
-    flat, far = local.reshape(-1), local.shape[1] * outward
-    sums = np.zeros(panels.shape[0] * size, np.float32)
+    sums = np.zeros(panels.size, np.float32)
     bias_sums = np.zeros(outward, np.float32)
     for first in range(0, pixels // 4, BLOCK):
         last = min(first + BLOCK, pixels // 4)
-        for panel in range(outward // LANES):
-            start = load(bias, panel * LANES)
-            bias_sum = load(bias_sums, panel * LANES)
-            for p in range(first, last):
-                for s in range(0, samples, 2):
-                    t = min(s + 1, samples - 1)
-                    row, other = 4 * p * columns + s * inward, (t - s) * inward
-                    a, b, c, d, e, f, g, h = _tile(
-                        left, row, columns, other, order, step, inward, panels, panel * size, start
-                    )
-                    if pooling == NO_POOLING:
-                        at, away = (4 * p * samples + s) * outward + panel * LANES, samples * outward
-                        a, b = sloped(a, slope, load(given, at)), sloped(b, slope, load(given, at + away))
-                        c, d = (
-                            sloped(c, slope, load(given, at + 2 * away)),
-                            sloped(d, slope, load(given, at + 3 * away)),
-                        )
-                        at += (t - s) * outward
-                        e, f = sloped(e, slope, load(given, at)), sloped(f, slope, load(given, at + away))
-                        g, h = (
-                            sloped(g, slope, load(given, at + 2 * away)),
-                            sloped(h, slope, load(given, at + 3 * away)),
-                        )
-                    else:
-                        at = (p * samples + s) * outward + panel * LANES
-                        a, b, c, d = _unpool(a, b, c, d, slope, pooling, load(given, at))
-                        e, f, g, h = _unpool(e, f, g, h, slope, pooling, load(given, at + (t - s) * outward))
-                    if t == s:
-                        e, f, g, h = zero, zero, zero, zero
-                    bias_sum = added(bias_sum, added(added(added(a, b), added(c, d)), added(added(e, f), added(g, h))))
-                    put = panel * size
-                    for k in range(order):
-                        base = row + k * step
-                        for i in range(base, base + inward):
-                            total = more(load(sums, put), number(left, i), a)
-                            rest = more(zero, number(left, i + columns), b)
-                            total, rest = (
-                                more(total, number(left, i + 2 * columns), c),
-                                more(rest, number(left, i + 3 * columns), d),
-                            )
-                            total = more(total, number(left, i + other), e)
-                            rest = more(rest, number(left, i + other + columns), f)
-                            total = more(total, number(left, i + other + 2 * columns), g)
-                            rest = more(rest, number(left, i + other + 3 * columns), h)
-                            store(sums, put, added(total, rest))
-                            put += LANES
-                    if adjoint.size:
-                        at = 4 * (p - first) * far + s * outward + panel * LANES
-                        store(flat, at, a)
-                        store(flat, at + far, b)
-                        store(flat, at + 2 * far, c)
-                        store(flat, at + 3 * far, d)
-                        at += outward
-                        store(flat, at, e)
-                        store(flat, at + far, f)
-                        store(flat, at + 2 * far, g)
-                        store(flat, at + 3 * far, h)
-            store(bias_sums, panel * LANES, bias_sum)
+        _block_gradient(terms, inward, panels, bias, slope, pooling, given, first, last, sums, bias_sums, local)
         for n in range(sums.size):
             panels_gradient[n] += sums[n]
             sums[n] = 0
@@ -294,25 +279,78 @@ def _backward(  # noqa: PLR0912, PLR0915 (one pass over a block)
             bias_gradient[n] += bias_sums[n]
             bias_sums[n] = 0
         if adjoint.size:
-            at = 0
-            for k in range(order):
-                for panel in range(inward // LANES):
-                    for p in range(first, last):
-                        for s in range(0, samples, 2):
-                            row = 4 * (p - first) * far + s * outward
-                            a, b, c, d, e, f, g, h = _tile(flat, row, far, outward, 1, 0, outward, transposed, at, zero)
-                            put = k * step + 4 * p * columns + s * inward + panel * LANES
-                            store(adjoint, put, a)
-                            store(adjoint, put + columns, b)
-                            store(adjoint, put + 2 * columns, c)
-                            store(adjoint, put + 3 * columns, d)
-                            if s + 1 < samples:
-                                put += inward
-                                store(adjoint, put, e)
-                                store(adjoint, put + columns, f)
-                                store(adjoint, put + 2 * columns, g)
-                                store(adjoint, put + 3 * columns, h)
-                    at += outward * LANES
+            _block_adjoint(local, samples, transposed, inward, first, last, adjoint)
+
+
+@njit(cache=True, nogil=True)
+def _block_gradient(
+    terms: Floats,
+    inward: int,
+    panels: Floats,
+    bias: Floats,
+    slope: np.float32,
+    pooling: int,
+    given: Floats,
+    first: int,
+    last: int,
+    sums: Floats,
+    bias_sums: Floats,
+    local: Floats,
+) -> None:
+    """Adds what the parents ``first`` to ``last - 1`` give to the gradients ``sums`` and ``bias_sums``.
+
+    ``local`` (pixel of the block, sample, outward) gets the gradient of their convolution.
+    """
+    order, pixels, columns = terms.shape
+    _, samples, outward = given.shape
+    left = terms.reshape(-1)
+    step, size = pixels * columns, order * inward * LANES
+    zero = constant(np.float32(0))
+    flat, far = local.reshape(-1), local.shape[1] * outward
+    for panel in range(outward // LANES):
+        start = load(bias, panel * LANES)
+        bias_sum = load(bias_sums, panel * LANES)
+        for p in range(first, last):
+            for s in range(0, samples, 2):
+                t = min(s + 1, samples - 1)
+                row, other = 4 * p * columns + s * inward, (t - s) * inward
+                tile = _tile(left, row, columns, other, order, step, inward, panels, panel * size, start)
+                at = ((4 * p if pooling == NO_POOLING else p) * samples + s) * outward + panel * LANES
+                a, b, c, d, e, f, g, h = _tile_gradient(
+                    tile, given, at, samples * outward, (t - s) * outward, slope, pooling
+                )
+                if t == s:
+                    e, f, g, h = zero, zero, zero, zero
+                bias_sum = added(bias_sum, added(added(added(a, b), added(c, d)), added(added(e, f), added(g, h))))
+                tile = (a, b, c, d, e, f, g, h)
+                _add_outer(tile, left, row, columns, other, order, step, inward, sums, panel * size)
+                at = 4 * (p - first) * far + s * outward + panel * LANES
+                _store_four(flat, at, far, a, b, c, d)
+                _store_four(flat, at + outward, far, e, f, g, h)
+        store(bias_sums, panel * LANES, bias_sum)
+
+
+@njit(cache=True, nogil=True)
+def _block_adjoint(
+    local: Floats, samples: int, transposed: Floats, inward: int, first: int, last: int, adjoint: Floats
+) -> None:
+    """Fills the pixels of the parents ``first`` to ``last - 1`` of ``adjoint``: ``local`` times the weights."""
+    order, pixels, columns = adjoint.shape
+    outward = local.shape[2]
+    flat, far, step = local.reshape(-1), local.shape[1] * outward, pixels * columns
+    zero = constant(np.float32(0))
+    at = 0
+    for k in range(order):
+        for panel in range(inward // LANES):
+            for p in range(first, last):
+                for s in range(0, samples, 2):
+                    row = 4 * (p - first) * far + s * outward
+                    a, b, c, d, e, f, g, h = _tile(flat, row, far, outward, 1, 0, outward, transposed, at, zero)
+                    put = k * step + 4 * p * columns + s * inward + panel * LANES
+                    _store_four(adjoint, put, columns, a, b, c, d)
+                    if s + 1 < samples:
+                        _store_four(adjoint, put + inward, columns, e, f, g, h)
+            at += outward * LANES
 
 
 @functools.cache
@@ -343,6 +381,7 @@ class FusedStage(torch.autograd.Function):
     def forward(  # type: ignore[no-untyped-def]
         ctx, features: Tensor, weight: Tensor, bias: Tensor | None, slots: Slots, slope: float, pooling: int
     ) -> Tensor:
+        """(pixel, sample, inward) to (pixel, sample, outward), a quarter of the pixels with pooling."""
         pixels, samples, _ = features.shape
         order, _, outward = weight.shape
         index, value, count = slots
@@ -370,6 +409,7 @@ class FusedStage(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor):  # type: ignore[no-untyped-def]
+        """Gradients of features, weight and bias from that of the output."""
         (weight,) = ctx.saved_tensors  # complains if it was changed since
         terms, matrix, panels, offset, biased = ctx.parts
         (index, value, count), slope, pooling = ctx.options

@@ -1,6 +1,9 @@
-"""Sixteen numbers at once inside compiled loops: numba cannot know that two arrays do not overlap, and then often does
-not vectorise; with these the loop says itself what stays in registers. Any processor can run them (LLVM splits what is
-too wide). Offsets count elements of contiguous arrays from their start and are not checked."""
+"""Sixteen numbers at once inside compiled loops.
+
+Numba cannot know that two arrays do not overlap, and then often does not vectorise; with these the loop says itself
+what stays in registers. Any processor can run them (LLVM splits what is too wide). Offsets count elements of contiguous
+arrays from their start and are not checked.
+"""
 
 from __future__ import annotations
 

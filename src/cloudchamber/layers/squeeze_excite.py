@@ -1,5 +1,7 @@
-"""Squeeze-and-excitation: channels weighted by a gate that looks at their averages (Hu et al., arXiv:1709.01507, eq.
-2-4)."""
+"""Squeeze-and-excitation: channels weighted by a gate that looks at their averages.
+
+Hu et al., arXiv:1709.01507, equations 2 to 4.
+"""
 
 from __future__ import annotations
 

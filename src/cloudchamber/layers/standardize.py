@@ -1,7 +1,7 @@
-"""Standardisation of raw images inside a network, so that everything outside (explanations, export) handles raw images.
+"""Standardisation of raw inputs inside a network: everything outside (explanations, export) handles raw inputs.
 
-Counts get the square root of Anscombe (Biometrika 35 (1948) 246), ``sqrt(x + 3/8 unit)``, where ``unit`` is the value
-of one count: afterwards the Poisson noise is the same in crowded and in sparse pixels.
+Counts in images get the square root of Anscombe (Biometrika 35 (1948) 246), ``sqrt(x + 3/8 unit)``, where ``unit`` is
+the value of one count: afterwards the Poisson noise is the same in crowded and in sparse pixels.
 """
 
 from __future__ import annotations
@@ -58,3 +58,41 @@ class Standardize(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Standardised ``images`` (sample, channel, size, size), same shape."""
         return (self.stable(images) - self.mean) / self.scale
+
+
+class StandardizeFeatures(nn.Module):
+    """Subtracts each feature's mean and divides by its spread, over the training samples and all further axes.
+
+    One mean and one scale a feature: all pixels of a map have them in common, so that rotations stay what they are.
+
+    Args:
+        features: how many there are.
+        axes: number of axes behind the features: 1 for maps (sample, feature, pixel), 0 for (sample, feature).
+
+    Examples:
+        >>> layer = StandardizeFeatures(2)
+        >>> layer.fit(torch.tensor([[1.0, 7.0], [5.0, 7.0]]))
+        >>> layer(torch.tensor([[9.0, 8.0]])).tolist()
+        [[3.0, 1.0]]
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int, axes: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features, *[1] * axes))
+        self.register_buffer("scale", torch.ones(features, *[1] * axes))
+
+    @torch.no_grad()
+    def fit(self, inputs: Tensor) -> None:
+        """Take mean and spread from training inputs (sample, feature, ...); a constant feature keeps scale 1."""
+        values = inputs.double()
+        over = [axis for axis in range(values.ndim) if axis != 1]
+        spread = values.std(dim=over, correction=0)
+        self.mean.copy_(values.mean(dim=over).reshape(self.mean.shape))
+        self.scale.copy_(torch.where(spread > 0, spread, 1.0).reshape(self.scale.shape))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Standardised ``inputs`` (sample, feature, ...), same shape."""
+        return (inputs - self.mean) / self.scale

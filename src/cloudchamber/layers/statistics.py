@@ -1,5 +1,7 @@
-"""The statistical layer: mean and variance of each feature map, which no rotation of the sphere changes (Perraudin et
-al., arXiv:1810.12186, section 3.3)."""
+"""The statistical layer: mean and variance of each feature map, which no rotation of the sphere changes.
+
+Perraudin et al., arXiv:1810.12186, section 3.3.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ from torch import Tensor, nn
 
 
 class StatisticalLayer(nn.Module):
-    """Mean and variance over the pixels; the variance is that of the map itself (divided by the number of pixels)."""
+    """Mean and variance over the pixels; the variance is that of the map itself (divided by the number of pixels).
+
+    Examples:
+        >>> StatisticalLayer()(torch.tensor([[[1.0, 3.0]]])).tolist()
+        [[2.0, 1.0]]
+    """
 
     def forward(self, features: Tensor) -> Tensor:
         """(sample, feature, pixel) to (sample, 2 feature): all means, then all variances."""

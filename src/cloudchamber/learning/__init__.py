@@ -1,0 +1,1 @@
+"""Predictors and generators that are networks, and the ways in which networks learn."""

@@ -10,25 +10,54 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from cloudchamber.data.files import replacing, write_text
 from cloudchamber.data.samples import Inputs, Prediction, Samples
-from cloudchamber.data.store import replacing, write_text
-from cloudchamber.learning.gaussian import GaussianModel, MeanFunction
+from cloudchamber.learning.gaussian import Channels, GaussianModel, MeanFunction, read_channels
 from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
 from cloudchamber.metrics.calibration import calibrating_factor
 from cloudchamber.schema import BadInput
 
 SAMPLES_FOR_STANDARDISATION = 1024
 BATCH = 64
+"""Samples that go through a network at once when it predicts."""
 
 
+class Mixture(nn.Module):
+    """The calibrated mixture of fitted members as one module.
+
+    Args:
+        models: the members.
+        factor: of the standard deviation of each target (target,).
+        channels: the channels of the full inputs that the members read; None for all.
+    """
+
+    factor: Tensor
+
+    def __init__(self, models: Sequence[GaussianModel], factor: NDArray[np.float64], channels: Channels) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+        self.channels = channels
+        self.register_buffer("factor", torch.from_numpy(factor))
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, both (sample, target), for full raw inputs (sample, channel, ...)."""
+        seen = read_channels(inputs, self.channels)
+        mean, std = (torch.stack(parts) for parts in zip(*(model(seen) for model in self.models), strict=True))
+        variance = std.square().mean(dim=0) + mean.var(dim=0, correction=0)
+        return mean.mean(dim=0), (variance.sqrt().double() * self.factor).float()
+
+
+@dataclass(eq=False)
 class DeepEnsemble:
     """A predictor (see ``study.Predictor``) made of networks that differ by their random start and order of the data.
 
@@ -40,40 +69,31 @@ class DeepEnsemble:
         network: makes one freshly initialised network with two outputs a target.
         options: settings of the training.
         members: how many networks; one gives no epistemic part.
-        channels: channels of the inputs that the networks read.
+        channels: channels (or features) of the inputs that the networks read; None for all.
         select: target columns of the selection metric.
         seed: member m uses (seed, m).
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
         progress: "bar", "lines" in the log, or "none".
     """
 
+    title: str
+    network: Callable[[], nn.Module]
+    options: TrainingOptions
+    members: int
+    channels: Channels
+    select: tuple[int, ...]
+    seed: int
+    device: str = "cpu"
+    progress: Progress = "lines"
+    models: list[GaussianModel] = field(init=False, default_factory=list)
+    factor: NDArray[np.float64] = field(init=False, default_factory=lambda: np.ones(0))
+
     kind = "network"
 
-    def __init__(
-        self,
-        title: str,
-        network: Callable[[], nn.Module],
-        options: TrainingOptions,
-        members: int,
-        channels: tuple[int, ...],
-        select: tuple[int, ...],
-        seed: int,
-        device: str = "cpu",
-        progress: Progress = "lines",
-    ) -> None:
-        if members < 1:
-            raise ValueError(f"members = {members}: an ensemble has at least one")
-        self.title = title
-        self.network = network
-        self.options = options
-        self.members = members
-        self.channels = channels
-        self.select = select
-        self.seed = seed
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.progress = progress
-        self.models: list[GaussianModel] = []
-        self.factor: NDArray[np.float64] = np.ones(0)
+    def __post_init__(self) -> None:
+        if self.members < 1:
+            raise ValueError(f"members = {self.members}: an ensemble has at least one")
+        self.device = device_named(self.device)
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
         """Train the members that are not finished yet, then calibrate.
@@ -110,30 +130,25 @@ class DeepEnsemble:
         Raises:
             BadInput: the directory does not hold a finished ensemble of this many members.
         """
-        try:
+        with restoring(directory, f"finished ensemble of {self.members} such networks"):
             factor = np.array(list(json.loads((directory / "calibration.json").read_text())["std_factor"].values()))
             models = [self._load(directory / f"member-{member}" / "weights.pt") for member in range(self.members)]
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise BadInput(
-                f"{directory} holds no finished ensemble of {self.members} such networks ({error})"
-            ) from None
         self._become(models, factor)
 
     def predict(self, inputs: Inputs) -> Prediction:
-        """Mean and calibrated standard deviation (sample, target) for full inputs (sample, channel, ...)."""
-        means, variances = [], []
-        chosen = list(self.channels)
+        """Mean and calibrated standard deviation (sample, target), float32, for full inputs (sample, channel, ...)."""
+        mixture = self.mixture()
+        parts = [np.zeros((2, 0, len(self.factor)), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(inputs), BATCH):
-                batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH, chosen])).to(self.device)
-                mean, std = (torch.stack(parts) for parts in zip(*(model(batch) for model in self.models), strict=True))
-                means.append(mean.mean(dim=0).cpu())
-                variances.append((std.square().mean(dim=0) + mean.var(dim=0, correction=0)).cpu())
-        if not means:
-            nothing = np.zeros((0, len(self.factor)), np.float32)
-            return Prediction(nothing, nothing)
-        spread = torch.cat(variances).sqrt().numpy() * self.factor
-        return Prediction(torch.cat(means).numpy(), spread.astype(np.float32))
+                batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH])).to(self.device)
+                parts.append(torch.stack(mixture(batch)).cpu().numpy())
+        mean, std = np.concatenate(parts, axis=1)
+        return Prediction(mean, std)
+
+    def mixture(self) -> Mixture:
+        """What ``predict`` asks, as one module on the device."""
+        return Mixture(self.models, self.factor, self.channels).to(self.device).eval()
 
     @property
     def members_modules(self) -> list[nn.Module]:
@@ -145,13 +160,11 @@ class DeepEnsemble:
         return MeanFunction(self.models[member], self.channels).eval()
 
     def _become(self, models: list[GaussianModel], factor: NDArray[np.float64]) -> None:
-        self.models = [model.to(self.device).eval() for model in models]
-        for model in self.models:
-            model.requires_grad_(False)
+        self.models = [ready(model, self.device) for model in models]
         self.factor = factor
 
     def _load(self, weights: Path) -> GaussianModel:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = read_weights(weights)
         model = GaussianModel(self.network(), len(state["target_mean"]))
         model.load_state_dict(state)
         return model
@@ -159,18 +172,18 @@ class DeepEnsemble:
     def _start(self, member: int, train: Samples) -> GaussianModel:
         """A fresh model with its standardisations fitted."""
         targets = train.targets.shape[1]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((self.seed, member)).generate_state(1)[0]))
+        with seeded_start(self.seed, member):
             model = GaussianModel(self.network(), targets)
         model.fit_targets(torch.from_numpy(train.targets))
         rng = np.random.default_rng((self.seed, member))
         rows = rng.permutation(len(train))[:SAMPLES_FOR_STANDARDISATION]
-        images = torch.from_numpy(np.ascontiguousarray(train.inputs(np.sort(rows), rng)[:, list(self.channels)]))
+        some = read_channels(train.inputs(np.sort(rows), rng), self.channels)
+        inputs = torch.from_numpy(np.ascontiguousarray(some))
         standardize = getattr(model.network, "standardize", None)
         if standardize is not None:
-            standardize.fit(images)
+            standardize.fit(inputs)
         with torch.no_grad():
-            outputs = model.network.eval()(images[:1]).shape[1]
+            outputs = model.network.eval()(inputs[:1]).shape[1]
         if outputs != 2 * targets:
             raise ValueError(f"the network has {outputs} outputs: for {targets} targets it needs {2 * targets}")
         return model

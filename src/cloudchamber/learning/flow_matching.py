@@ -43,7 +43,8 @@ class Encoded:
         condition: (event, 4), float64.
         strangeness: incoming (event,).
         counts: (event, kind).
-        elastic, back: whether the event is elastic, and its projectile flies back (event,).
+        elastic: whether the event is elastic (event,).
+        back: whether its projectile also flies back (event,).
         offsets: (event + 1,).
         kind: classes (particle,).
         u: coordinates (particle, 3), float32.
@@ -104,7 +105,8 @@ class CountLikelihood(AveragedTraining):
     Args:
         network: what is trained.
         options: settings.
-        train, validation: encoded events.
+        train: encoded events to learn from.
+        validation: encoded events that select the weights.
         seed: of the order.
     """
 
@@ -152,7 +154,8 @@ class FlowMatching(AveragedTraining):
         network: what is trained.
         options: settings.
         train: encoded events.
-        validation, truth: encoded events and the events that they are.
+        validation: encoded events that select the weights.
+        truth: the events that they are.
         sample: makes events for given classes of the encoded ones, with a network.
         seed: of order, turns, times and noise.
     """

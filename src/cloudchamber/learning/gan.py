@@ -25,8 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cloudchamber.learning.gan_options import GANOptions
-from cloudchamber.learning.options import TrainingOptions
+from cloudchamber.learning.options import GANOptions, TrainingOptions
 from cloudchamber.learning.training import AveragedTraining, Batch, Kept
 from cloudchamber.networks.interaction_gan import (
     FlatStates,
@@ -60,11 +59,13 @@ class Shuffled:
 
 
 class GANTraining(AveragedTraining):
-    """The way of learning of the module's docstring; the loss of the table of epochs is the discriminator's (2 ln 2: it
-    cannot tell).
+    """The way of learning of the module's docstring.
+
+    The loss in the table of epochs is the discriminator's (2 ln 2: it cannot tell).
 
     Args:
-        generator, discriminator: with their scales fitted; the generator is what is kept.
+        generator: with its scale fitted; it is what is kept.
+        discriminator: with the same scale.
         options: settings.
         states: to learn from.
         score: mean distance of generated events, with the condition, numbers and kinds of the validation events.

@@ -7,16 +7,38 @@ a floor, as in deep ensembles (Lakshminarayanan et al., arXiv:1612.01474, sectio
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+Channels = tuple[int, ...] | None
+"""Channels (or features) of the inputs that a network reads; None for all."""
+Values = TypeVar("Values", Tensor, NDArray[Any])
 
 SMALLEST_VARIANCE = 1e-6
 """In units of the targets' variance over the training records."""
 
 
+def read_channels(inputs: Values, channels: Channels) -> Values:
+    """The inputs (sample, channel, ...) that a network reads."""
+    return inputs if channels is None else inputs[:, list(channels)]
+
+
 def beta_nll(mean: Tensor, variance: Tensor, target: Tensor, beta: float) -> Tensor:
-    """The loss, a scalar; all arguments (sample, target), beta 0 gives half the likelihood's usual -2 ln L without
-    constants."""
+    """The loss, a scalar.
+
+    Args:
+        mean: predicted (sample, target).
+        variance: predicted (sample, target).
+        target: (sample, target).
+        beta: 0 gives half of the likelihood's usual -2 ln L without constants, 1 weighs like the squared error.
+
+    Examples:
+        >>> beta_nll(torch.zeros(1, 1), torch.ones(1, 1), torch.full((1, 1), 2.0), 0.5).item()
+        2.0
+    """
     loss = 0.5 * ((target - mean).square() / variance + variance.log())
     return (loss * variance.detach().pow(beta)).mean()
 
@@ -27,7 +49,7 @@ class GaussianModel(nn.Module):
     The first T outputs are the means of the standardised targets, the others give their variances.
 
     Args:
-        network: images to (sample, 2 T). If it has ``standardize`` (layers.standardize), its ``fit`` is the caller's
+        network: inputs to (sample, 2 T). If it has ``standardize`` (layers.standardize), its ``fit`` is the caller's
             business.
         targets: T.
     """
@@ -64,22 +86,21 @@ class GaussianModel(nn.Module):
 
 
 class MeanFunction(nn.Module):
-    """The mean that a model predicts as a plain differentiable function of raw inputs: what explanations and export
-    read.
+    """The mean that a model predicts as a plain differentiable function of raw inputs: what explanations read.
 
     Args:
         model: the fitted model.
-        channels: the channels of the full inputs that the model reads; all others get the gradient 0.
+        channels: the channels of the full inputs that the model reads, None for all; others get the gradient 0.
     """
 
-    def __init__(self, model: GaussianModel, channels: tuple[int, ...]) -> None:
+    def __init__(self, model: GaussianModel, channels: Channels) -> None:
         super().__init__()
         self.model = model
-        self.channels = list(channels)
+        self.channels = channels
 
     def features(self, inputs: Tensor) -> Tensor:
         """The network's ``features`` for full inputs (sample, channel, ...)."""
-        features: Tensor = self.model.network.features(inputs[:, self.channels])  # type: ignore[operator]
+        features: Tensor = self.model.network.features(read_channels(inputs, self.channels))  # type: ignore[operator]
         return features
 
     def head(self, features: Tensor) -> Tensor:
@@ -88,4 +109,4 @@ class MeanFunction(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Means (sample, target) in the unit of the targets, for full inputs (sample, channel, ...)."""
-        return self.model.physical_mean(self.model.network(inputs[:, self.channels]))
+        return self.model.physical_mean(self.model.network(read_channels(inputs, self.channels)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cloudchamber.data.files import write_text
 from cloudchamber.data.final_states import FinalStates, Vocabulary, encode, nucleons, vocabulary_of
-from cloudchamber.data.store import write_text
 from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
 from cloudchamber.networks.interaction_flow import InteractionFlow, within
 from cloudchamber.networks.kind_counts import CODES
 from cloudchamber.schema import BadInput
@@ -53,35 +55,32 @@ class FlowShape(NamedTuple):
     steps: int = 6
 
 
+@dataclass(eq=False)
 class FlowGenerator:
     """Final states by counts within their budgets and flow matching; a ``study.Generator`` of ``Events`` for ``Beam``.
 
     Args:
         shape: sizes of the networks.
-        count_options, options: of the trainings of counts and flow.
+        count_options: of the training of the counts.
+        options: of the training of the flow.
         seed: of start, order and noise of the trainings.
         device: "cpu", "cuda" or "auto".
         progress: "bar", "lines" in the log, or "none".
     """
 
+    shape: FlowShape
+    count_options: TrainingOptions
+    options: TrainingOptions
+    seed: int
+    device: str = "cpu"
+    progress: Progress = "lines"
+    model: InteractionFlow | None = field(init=False, default=None)
+
     title = "flow matching, conserving"
     kind = "network"
 
-    def __init__(
-        self,
-        shape: FlowShape,
-        count_options: TrainingOptions,
-        options: TrainingOptions,
-        seed: int,
-        device: str = "cpu",
-        progress: Progress = "lines",
-    ) -> None:
-        self.shape = shape
-        self.count_options, self.options = count_options, options
-        self.seed = seed
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.progress = progress
-        self.model: InteractionFlow | None = None
+    def __post_init__(self) -> None:
+        self.device = device_named(self.device)
 
     def fit(self, train: Events, validation: Events, directory: Path) -> None:
         """Train, or go on training.
@@ -98,8 +97,7 @@ class FlowGenerator:
         if not len(states):
             raise BadInput(f"none of {len(train)} training events conserves charge, baryon number and strangeness")
         heaviest = _heaviest(train)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((self.seed, 0)).generate_state(1)[0]))
+        with seeded_start(self.seed):
             model = InteractionFlow(vocabulary, heaviest, *self.shape)
         log.info("%d of %d training events conserve all and have known kinds", len(states), len(train))
         standardize(model, train, states)
@@ -111,7 +109,7 @@ class FlowGenerator:
 
         done = directory / "counts" / "weights.pt"
         if done.exists():
-            model.counts.load_state_dict(torch.load(done, map_location="cpu", weights_only=True))
+            model.counts.load_state_dict(read_weights(done))
         else:
             counting = CountLikelihood(model.counts, self.count_options, learn, ask_counts, self.seed)
             title = f"{self.title}: counts"
@@ -128,7 +126,7 @@ class FlowGenerator:
             directory / "vocabulary.json", json.dumps(_plain(vocabulary, heaviest, len(train), len(states))) + "\n"
         )
         run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
-        self._become(model)
+        self.model = ready(model, self.device)
 
     def restore(self, directory: Path) -> None:
         """Be what ``fit`` left in ``directory``.
@@ -136,16 +134,14 @@ class FlowGenerator:
         Raises:
             BadInput: the directory does not hold such a model.
         """
-        try:
+        with restoring(directory):
             known = json.loads((directory / "vocabulary.json").read_text())
             vocabulary = Vocabulary(
                 np.array(known["code"]), np.array(known["slow"], dtype=np.bool_), np.array(known["most"])
             )
             model = InteractionFlow(vocabulary, tuple(known["heaviest"]), *self.shape)
-            model.load_state_dict(torch.load(directory / "weights.pt", map_location="cpu", weights_only=True))
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise BadInput(f"{directory} holds no such trained network ({error})") from None
-        self._become(model)
+            model.load_state_dict(read_weights(directory / "weights.pt"))
+        self.model = ready(model, self.device)
 
     def sample(self, beam: Beam, rng: np.random.Generator) -> Events:
         """One event for every entry of ``beam``."""
@@ -232,10 +228,6 @@ class FlowGenerator:
         elastic = (kind > model.kinds).any(1).numpy()
         return padded_events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC))
 
-    def _become(self, model: InteractionFlow) -> None:
-        self.model = model.to(self.device).eval()
-        self.model.requires_grad_(False)
-
 
 class Unprojected:
     """The events of a fitted ``FlowGenerator`` as they are before the projection: what it had to do.
@@ -306,7 +298,7 @@ def encoded(model: InteractionFlow, events: Events, states: FinalStates) -> Enco
         own, their = torch.from_numpy(owner)[some], kind[some]
         across, along, mean = (values[:, 0] for values in model.scales(condition[own], their[:, None]))
         lab = torch.from_numpy(states.along)[some]
-        _, single, unit = model._frames(condition[own])
+        _, single, unit = model.frames(condition[own])
         y = torch.where(model.books["slow"][their], lab, single + unit * lab)
         plane = torch.from_numpy(states.across)[some] / across[:, None]
         u[some] = torch.cat([plane, ((y - mean) / along)[:, None]], dim=1).float()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cloudchamber.data.store import write_text
-from cloudchamber.learning.gan_options import GANOptions
-from cloudchamber.learning.options import Progress
+from cloudchamber.data.files import write_text
+from cloudchamber.learning.options import GANOptions, Progress
+from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
 from cloudchamber.metrics.interactions import distances, observables
 from cloudchamber.networks.interaction_gan import (
     FlatStates,
@@ -72,6 +73,7 @@ def beam_features(beam: Beam) -> Tensor:
     return torch.from_numpy(np.concatenate([projectiles, targets, energy], axis=1).astype(np.float32))
 
 
+@dataclass(eq=False)
 class InteractionGAN:
     """The GAN as a generator (see ``study.Generator``) of ``Events`` for a ``Beam``.
 
@@ -87,25 +89,19 @@ class InteractionGAN:
         progress: "bar", "lines" in the log, or "none".
     """
 
+    title: str
+    options: GANOptions
+    seed: int
+    kinds: KindSampler | None = None
+    device: str = "cpu"
+    progress: Progress = "lines"
+    codes: NDArray[np.int32] = field(init=False, default_factory=lambda: np.zeros(0, np.int32))
+    network: InteractionGenerator | None = field(init=False, default=None)
+
     kind = "network"
 
-    def __init__(
-        self,
-        title: str,
-        options: GANOptions,
-        seed: int,
-        kinds: KindSampler | None = None,
-        device: str = "cpu",
-        progress: Progress = "lines",
-    ) -> None:
-        self.title = title
-        self.options = options
-        self.seed = seed
-        self.kinds = kinds
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.progress = progress
-        self.codes: NDArray[np.int32] = np.zeros(0, np.int32)
-        self.network: InteractionGenerator | None = None
+    def __post_init__(self) -> None:
+        self.device = device_named(self.device)
 
     def fit(self, train: Events, validation: Events, directory: Path) -> None:
         """Train, or go on training.
@@ -124,8 +120,7 @@ class InteractionGAN:
         owner = train.event_of
         space = to_rest(train.momentum, train.incoming[owner], train.beam.direction[owner])[:, 1:]
         states = self._states(train.beam, train.offsets, train.kind, space)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((self.seed, 0)).generate_state(1)[0]))
+        with seeded_start(self.seed):
             generator = self._network(int(train.count.max()))
             generator.fit(states.count, states.kind, states.momentum)
             mass = torch.from_numpy(masses(self.codes).astype(np.float32))
@@ -142,7 +137,7 @@ class InteractionGAN:
             "codes": self.codes.tolist(),
         }
         write_text(directory / "generator.json", json.dumps(about, indent=1) + "\n")
-        self._become(generator)
+        self.network = ready(generator, self.device)
 
     def restore(self, directory: Path) -> None:
         """Be what ``fit`` left in ``directory``.
@@ -150,14 +145,12 @@ class InteractionGAN:
         Raises:
             BadInput: the directory does not hold the weights of such a network.
         """
-        try:
+        with restoring(directory):
             about = json.loads((directory / "generator.json").read_text())
             self.codes = np.array(about["codes"], np.int32)
             network = self._network(about["most"])
-            network.load_state_dict(torch.load(directory / "weights.pt", map_location="cpu", weights_only=True))
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise BadInput(f"{directory} holds no such trained network ({error})") from None
-        self._become(network)
+            network.load_state_dict(read_weights(directory / "weights.pt"))
+        self.network = ready(network, self.device)
 
     def sample(self, beam: Beam, rng: np.random.Generator) -> Events:
         """One event for every entry of ``beam``.
@@ -287,10 +280,6 @@ class InteractionGAN:
         return InteractionGenerator(
             CONDITIONS, len(self.codes), 0 if self.kinds else most, options.noise, options.width, options.temperature
         )
-
-    def _become(self, network: InteractionGenerator) -> None:
-        self.network = network.to(self.device).eval()
-        self.network.requires_grad_(False)
 
 
 def finished(beam: Beam, offsets: NDArray[np.int64], kind: NDArray[np.int32], momentum: Floats) -> Events:

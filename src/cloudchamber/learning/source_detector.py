@@ -11,42 +11,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
+from cloudchamber.data.files import write_text
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.data.skies import cosmic_rays_of
-from cloudchamber.data.store import write_text
 from cloudchamber.learning.options import Progress, TrainingOptions
-from cloudchamber.schema import Arrays, BadInput
+from cloudchamber.learning.sky_networks import FRACTION_SCALE, Look, Redraw, answers
+from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
+from cloudchamber.schema import BadInput
 
-FRACTION_SCALE = 0.05
-"""The unit of the network's output for the signal fraction."""
 BATCH = 32
 """Skies that go through a network at once when it predicts."""
 STANDARDISATION_SKIES = 256
 LOADERS = 3
 """Processes that read and redraw skies for a GPU: with one, the GPU is idle most of the time."""
 
-Redraw = Callable[[Arrays, int], Arrays]
-"""Records and a seed to an augmented copy with all their columns."""
-Look = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Cosmic rays (sky, cosmic_ray, 4) to what the network reads: HEALPix maps, or the cosmic rays themselves."""
 
-
-def answers(network: nn.Module, seen: Tensor) -> tuple[Tensor, Tensor | None]:
-    """(sky, 5) raw outputs, and (sky, cosmic_ray) log-odds where the network has ``scores``."""
-    scores = getattr(network, "scores", None)
-    if scores is None:
-        return network(seen), None
-    sky, each = scores(seen)
-    return sky, each
-
-
+@dataclass(eq=False)
 class SourceDetector:
     """A network that searches for a source, as a predictor (see ``study.Predictor``).
 
@@ -56,7 +44,7 @@ class SourceDetector:
 
     Args:
         title: for tables.
-        network: makes a freshly initialised network with the outputs (log-odds, fraction / FRACTION_SCALE, x, y, z).
+        make: a freshly initialised network with the outputs (log-odds, fraction / FRACTION_SCALE, x, y, z).
         look: what it reads of the cosmic rays.
         redraw: the study's augmentation.
         options: settings of the training (``beta`` is not used).
@@ -65,28 +53,20 @@ class SourceDetector:
         progress: "bar", "lines" in the log, or "none".
     """
 
+    title: str
+    make: Callable[[], nn.Module]
+    look: Look
+    redraw: Redraw
+    options: TrainingOptions
+    seed: int
+    device: str = "cpu"
+    progress: Progress = "lines"
+    network: nn.Module = field(init=False, default_factory=nn.Identity)
+
     kind = "network"
 
-    def __init__(
-        self,
-        title: str,
-        network: Callable[[], nn.Module],
-        look: Look,
-        redraw: Redraw,
-        options: TrainingOptions,
-        seed: int,
-        device: str = "cpu",
-        progress: Progress = "lines",
-    ) -> None:
-        self.title = title
-        self.make = network
-        self.look = look
-        self.redraw = redraw
-        self.options = options
-        self.seed = seed
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.progress = progress
-        self.network: nn.Module = nn.Identity()
+    def __post_init__(self) -> None:
+        self.device = device_named(self.device)
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
         """Train, or go on training.
@@ -112,7 +92,7 @@ class SourceDetector:
         parameters = sum(parameter.numel() for parameter in network.parameters())
         about = {"parameters": parameters, "options": self.options.model_dump(mode="json"), "seed": self.seed}
         write_text(directory / "detector.json", json.dumps(about, indent=1) + "\n")
-        self._become(network)
+        self.network = ready(network, self.device)
 
     def restore(self, directory: Path) -> None:
         """Be what ``fit`` left in ``directory``.
@@ -121,11 +101,9 @@ class SourceDetector:
             BadInput: the directory does not hold the weights of such a network.
         """
         network = self.make()
-        try:
-            network.load_state_dict(torch.load(directory / "weights.pt", map_location="cpu", weights_only=True))
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise BadInput(f"{directory} holds no such trained network ({error})") from None
-        self._become(network)
+        with restoring(directory):
+            network.load_state_dict(read_weights(directory / "weights.pt"))
+        self.network = ready(network, self.device)
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Log-odds, signal fraction and unit direction, float64 (sky, 5), for cosmic rays (sky, cosmic_ray, 4)."""
@@ -156,14 +134,9 @@ class SourceDetector:
         raw[:, 2:] /= np.maximum(np.linalg.norm(raw[:, 2:], axis=1, keepdims=True), 1e-30)
         return raw, np.concatenate(single) if single else None
 
-    def _become(self, network: nn.Module) -> None:
-        self.network = network.to(self.device).eval()
-        self.network.requires_grad_(False)
-
     def _start(self, train: Samples) -> nn.Module:
         """A fresh network with its standardisation fitted."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((self.seed, 0)).generate_state(1)[0]))
+        with seeded_start(self.seed):
             network = self.make()
         fit = getattr(getattr(network, "standardize", None), "fit", None)
         if fit is not None:

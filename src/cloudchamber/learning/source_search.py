@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from cloudchamber.data.samples import Samples
 from cloudchamber.data.skies import cosmic_rays_of, targets_of
 from cloudchamber.learning.options import TrainingOptions
-from cloudchamber.learning.source_detector import FRACTION_SCALE, Look, Redraw, answers
+from cloudchamber.learning.sky_networks import FRACTION_SCALE, Look, Redraw, answers
 from cloudchamber.learning.training import AveragedTraining, Batch
 from cloudchamber.metrics.classification import auc
 
@@ -44,13 +44,16 @@ TIE = 1e-6
 
 
 class Skies(Dataset[Batch]):
-    """Batches of one pass over skies: what the network reads of them, targets (sky, 5), and the truth of each cosmic
-    ray (sky, cosmic_ray). A batch depends on nothing but its number, so that several processes can make them.
+    """Batches of one pass over skies.
+
+    A batch is what the network reads of them, targets (sky, 5), and the truth of each cosmic ray (sky, cosmic_ray). It
+    depends on nothing but its number, so that several processes can make them.
 
     Args:
         samples: of records with the truth.
         batch_size: skies a batch.
-        look, redraw: see ``source_detector.SourceDetector``.
+        look: what the network reads of the cosmic rays.
+        redraw: the augmentation.
         seed: of order and augmentation; None for the plain order, nothing augmented, at most VALIDATION_SKIES.
     """
 
@@ -116,8 +119,10 @@ class SourceSearch(AveragedTraining):
     Args:
         network: what is trained.
         options: settings (``beta`` is not used).
-        train, validation: samples of records with the truth.
-        look, redraw: see ``source_detector.SourceDetector``.
+        train: samples to learn from, of records with the truth.
+        validation: samples that select the weights.
+        look: what the network reads of the cosmic rays.
+        redraw: the augmentation.
         seed: of order and augmentation.
         processes: further ones that read and redraw skies while this one trains; the result is the same.
     """

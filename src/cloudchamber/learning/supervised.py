@@ -15,11 +15,9 @@ import torch
 from torch import Tensor
 
 from cloudchamber.data.samples import Samples
-from cloudchamber.learning.gaussian import GaussianModel, beta_nll
+from cloudchamber.learning.gaussian import Channels, GaussianModel, beta_nll, read_channels
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.training import AveragedTraining, Batch, Kept
-
-__all__ = ["Batches", "GaussianRegression", "TrainingOptions"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,14 @@ class Batches:
 
     Attributes:
         samples: where inputs and targets come from.
-        channels: channels of the inputs to keep.
+        channels: channels of the inputs to keep; None for all.
         batch_size: samples a batch.
         seed: of order and augmentation (with an incomplete last batch left out); None for the plain order, nothing
             augmented, all samples.
     """
 
     samples: Samples
-    channels: tuple[int, ...]
+    channels: Channels
     batch_size: int
     seed: tuple[int, ...] | None
 
@@ -49,7 +47,7 @@ class Batches:
         order = np.arange(len(self.samples)) if rng is None else rng.permutation(len(self.samples))
         for batch in range(len(self)):
             rows = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            inputs = np.ascontiguousarray(self.samples.inputs(rows, rng)[:, list(self.channels)])
+            inputs = np.ascontiguousarray(read_channels(self.samples.inputs(rows, rng), self.channels))
             yield torch.from_numpy(inputs), torch.from_numpy(self.samples.targets[rows])
 
 
@@ -62,8 +60,9 @@ class GaussianRegression(AveragedTraining):
         model: with its standardisation of inputs and targets already fitted.
         options: settings.
         select: columns of the targets that the selection metric averages.
-        train, validation: samples.
-        channels: channels of the inputs to read.
+        train: samples to learn from.
+        validation: samples that select the weights.
+        channels: channels of the inputs to read; None for all.
         seed: of order and augmentation.
     """
 
@@ -76,7 +75,7 @@ class GaussianRegression(AveragedTraining):
         select: tuple[int, ...],
         train: Samples,
         validation: Samples,
-        channels: tuple[int, ...],
+        channels: Channels,
         seed: tuple[int, ...],
     ) -> None:
         names = ["relative_mae", *(f"relative_mae_{name}" for name in train.target_names)]

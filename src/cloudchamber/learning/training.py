@@ -25,8 +25,9 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cloudchamber.data.store import replacing
+from cloudchamber.data.files import replacing
 from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.learning.weights import save_weights
 
 Batch = tuple[Tensor, ...]
 
@@ -185,12 +186,6 @@ def write_table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
     """Write a CSV file under a temporary name and rename it."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
-
-
-def save_weights(module: nn.Module, path: Path) -> None:
-    """Write a state dictionary (loads with ``weights_only=True``) under a temporary name and rename it."""
-    with replacing(path) as temporary:
-        torch.save({name: value.cpu() for name, value in module.state_dict().items()}, temporary)
 
 
 def train(task: AveragedTraining, directory: Path, *, device: str, progress: Progress, title: str) -> None:

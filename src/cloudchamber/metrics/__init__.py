@@ -1,0 +1,1 @@
+"""Metrics: functions of arrays that give a value, its error and the number of records behind it."""

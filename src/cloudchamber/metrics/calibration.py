@@ -1,5 +1,4 @@
-"""Are quoted uncertainties true? Coverage: how often the truth lies within the central interval of a stated
-probability."""
+"""Are quoted uncertainties true? Coverage: how often the truth lies within an interval of stated probability."""
 
 from __future__ import annotations
 
@@ -9,12 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfinv
 
-from cloudchamber.metrics.regression import Measured, Values
+from cloudchamber.metrics.measured import Measured, Values
 
 
 def half_width(level: float) -> float:
-    """Half width, in standard deviations, of the central interval of a Gaussian with probability ``level`` (0.6827
-    gives 1)."""
+    """Half width, in standard deviations, of the central interval of a Gaussian with probability ``level``.
+
+    Raises:
+        ValueError: not a probability between 0 and 1.
+
+    Examples:
+        >>> round(half_width(0.6827), 3)
+        1.0
+        >>> round(half_width(0.95), 3)
+        1.96
+    """
     if not 0 < level < 1:
         raise ValueError(f"level = {level}: a probability between 0 and 1")
     return float(np.sqrt(2) * erfinv(level))
@@ -26,7 +34,9 @@ def coverage(truth: Values, mean: Values, std: Values, level: float) -> Measured
     The error is binomial, with one success and one failure added (Agresti and Coull 1998), so that it is never 0.
 
     Args:
-        truth, mean, std: (record,), in the unit of the target.
+        truth: (record,), in the unit of the target.
+        mean: predicted (record,), in the same unit.
+        std: predicted standard deviation (record,), in the same unit.
         level: probability of the interval, e.g. 0.68.
     """
     n = len(truth)
@@ -58,8 +68,10 @@ def calibrating_factor(truth: Values, mean: Values, std: Values) -> float:
 
 
 def pull_width(truth: Values, mean: Values, std: Values) -> Measured:
-    """Root mean square of ``(truth - mean) / std``: 1 if right, above 1 if uncertainties are too small; error
-    ``value/sqrt(2n)``."""
+    """Root mean square of ``(truth - mean) / std``: 1 if right, above 1 if uncertainties are too small.
+
+    The error is ``value / sqrt(2 n)``, that of a width of Gaussian pulls.
+    """
     pulls: NDArray[np.floating[Any]] = (truth.astype(np.float64) - mean) / std
     value = float(np.sqrt(np.square(pulls).mean())) if len(pulls) else float("nan")
     return Measured(value, value / np.sqrt(2 * len(pulls)) if len(pulls) else float("nan"), len(pulls))

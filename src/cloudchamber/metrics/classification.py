@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cloudchamber.metrics.regression import Measured, Values, bootstrap
+from cloudchamber.metrics.measured import Measured, Values, bootstrap
 
 
 def sign_accuracy(
@@ -18,10 +18,10 @@ def sign_accuracy(
     rng: np.random.Generator,
     groups: NDArray[np.integer[Any]] | None = None,
 ) -> Measured:
-    """Fraction of records with ``|truth| > threshold`` whose predicted sign is right; a prediction of exactly 0 is
-    wrong.
+    """Fraction of records with ``|truth| > threshold`` whose predicted sign is right.
 
-    The error is the bootstrap's, but at least ``1 / (n + 2)``: a perfect score on n records is no proof of perfection.
+    A prediction of exactly 0 is wrong. The error is the bootstrap's, but at least ``1 / (n + 2)``: a
+    perfect score on n records is no proof of perfection.
     """
     clear = np.abs(truth) > threshold
     chosen = None if groups is None else groups[clear]
@@ -39,14 +39,19 @@ def auc(
     rng: np.random.Generator,
     groups: NDArray[np.integer[Any]] | None = None,
 ) -> Measured:
-    """Probability that a signal record scores above a background record, ties half (Mann and Whitney 1947): the area
-    under the ROC curve, 0.5 without skill; nan with one class only.
+    """Area under the ROC curve: the probability that a signal record scores above a background record, ties half.
+
+    0.5 without skill; nan with one class only (Mann and Whitney 1947).
 
     Args:
         truth: (record,), true or 1 for signal.
         score: (record,), larger is more signal-like.
         rng: source of the bootstrap.
         groups: (record,), e.g. the sky of each cosmic ray; records of a group are drawn together.
+
+    Examples:
+        >>> auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]), np.random.default_rng(1)).value
+        0.75
     """
 
     def statistic(true: Values, said: Values) -> float:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.metrics.regression import Measured, Values, bootstrap
+from cloudchamber.metrics.measured import Measured, Values, bootstrap
 
 
 def angular_distance(true: Values, said: Values) -> NDArray[np.float64]:
     """Angle in degrees between vectors of any length, exact for small and large angles; nan where a vector is nan or 0.
 
     Args:
-        true, said: (n, 3).
+        true: (n, 3).
+        said: (n, 3).
+
+    Examples:
+        >>> angular_distance(np.array([[1.0, 0, 0]]), np.array([[0, 0, 2.0]])).tolist()
+        [90.0]
     """
     first, second = np.asarray(true, dtype=np.float64), np.asarray(said, dtype=np.float64)
     across = np.linalg.norm(np.cross(first, second), axis=-1)
@@ -25,7 +30,8 @@ def median_distance(true: Values, said: Values, rng: np.random.Generator) -> Mea
     """Median angle in degrees over the records that have a direction, with the bootstrap's error; n counts them.
 
     Args:
-        true, said: (n, 3), rows with nan are left out.
+        true: (n, 3).
+        said: (n, 3); rows with nan are left out.
         rng: source of the bootstrap.
     """
     angles = angular_distance(true, said)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cloudchamber.metrics.classification import auc
-from cloudchamber.metrics.regression import Measured
+from cloudchamber.metrics.measured import Measured
 from cloudchamber.simulators.hadronic.events import Events, incoming_numbers
 from cloudchamber.simulators.hadronic.kinematics import to_rest
 from cloudchamber.simulators.hadronic.particles import NUCLEUS, conserved
@@ -62,8 +62,10 @@ def conditions(events: Events) -> dict[str, Floats]:
 
 
 def conserved_sums(events: Events) -> dict[str, Floats]:
-    """What leaves minus what came in (event,): charge, baryon number, strangeness, E, px, py, pz in GeV, the latter
-    four to SUM_RESOLUTION."""
+    """What leaves minus what came in (event,): charge, baryon number, strangeness, E, px, py, pz in GeV.
+
+    The latter four are rounded to ``SUM_RESOLUTION``.
+    """
     numbers = events.sums(conserved(events.kind)) - incoming_numbers(events)
     momentum = np.round((events.sums(events.momentum) - events.incoming) / SUM_RESOLUTION) * SUM_RESOLUTION
     both = np.concatenate([numbers, momentum], axis=1)
@@ -108,7 +110,8 @@ def halves(
     """Rows to learn from and rows to be asked, in random order; twins stand side by side.
 
     Args:
-        truth, model: numbers of events, counted in this order.
+        truth: number of true events; they are counted first.
+        model: number of events of the model.
         twins: whether event i of both are twins; there are as many of both then.
         rng: of the order.
     """
@@ -126,7 +129,8 @@ def asked_trees(
     """Boosted trees that learned to tell the model from the truth by observables (event,), asked on the other half.
 
     Args:
-        truth, model: observables by name.
+        truth: observables by name.
+        model: the same ones.
         rng: halves and trees.
         twins: whether event i of both has the same condition, see ``are_twins``.
     """
@@ -144,8 +148,10 @@ def asked_trees(
 def classifier_auc(
     truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.random.Generator, *, twins: bool = False
 ) -> Measured:
-    """How well boosted trees tell the model from the truth by observables (event,): AUC on the unseen half; arguments
-    as those of ``asked_trees``."""
+    """How well boosted trees tell the model from the truth by observables (event,): AUC on the unseen half.
+
+    Arguments are those of ``asked_trees``.
+    """
     found = asked_trees(truth, model, rng, twins=twins)
     return auc(found.truth, found.score, rng)
 
@@ -200,7 +206,8 @@ def particle_auc(truth: Events, model: Events, rng: np.random.Generator) -> Meas
     network can form them roughly: events that break conservation strongly are told.
 
     Args:
-        truth, model: events of the same conditions.
+        truth: events.
+        model: events of the same conditions.
         rng: its seed decides all: halves, weights, batches, bootstrap.
     """
     sets = _sets(truth, model)
@@ -229,8 +236,10 @@ def _sets(truth: Events, model: Events) -> _Sets:
 
 
 def _numbers(events: Events) -> Floats:
-    """(particle, 7): px, py first, as they are turned; then rapidity, logarithms of pT and energy, charge, baryon
-    number."""
+    """What a network reads of each particle (particle, 7).
+
+    px, py first, as they are turned; then rapidity, logarithms of pT and energy, charge, baryon number.
+    """
     owner = events.event_of
     p = to_rest(events.momentum, events.incoming[owner], events.beam.direction[owner])
     across = np.hypot(p[:, 1], p[:, 2])

@@ -1,5 +1,6 @@
-"""Rows of metrics.json for generators of hadronic interactions (see ``study.Row``): each says how far a generator is
-from the truth. The same measures of new events of the simulator, as of a further generator, are their floors.
+"""Rows of metrics.json for generators of hadronic interactions: each says how far a generator is from the truth.
+
+The same measures of new events of the simulator, as of a further generator, are their floors.
 
 Conventions: target "all" is of the event as a whole; AUC is best at 0.5, all distances, rates and differences at 0.
 Energies are kinetic ones of the projectile in GeV.
@@ -8,7 +9,6 @@ Energies are kinetic ones of the projectile in GeV.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +33,14 @@ from cloudchamber.metrics.interactions import (
     observables,
     violations,
 )
-from cloudchamber.metrics.regression import Measured
+from cloudchamber.metrics.measured import Measured
+from cloudchamber.metrics.rows import Row, row
 from cloudchamber.simulators.hadronic.events import ELASTIC, Beam, Events
 from cloudchamber.simulators.hadronic.kinematics import project, to_rest
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS
 
 Floats = NDArray[np.float64]
-Rows = list[dict[str, Any]]
+Rows = list[Row]
 
 TAIL = 0.8
 """x_F = p_z / p_beam of the leading particle above which it is in the tail."""
@@ -51,17 +52,15 @@ LEAST_EVENTS = 300
 """True and generated events that a condition needs for rows of its own."""
 
 
-def row(name: str, target: str, metric: str, one: Measured, unit: str = "") -> dict[str, Any]:
-    """A row of metrics.json."""
-    return {
-        "predictor": name, "target": target, "metric": metric, "value": one.value, "error": one.error, "n": one.n,
-        "unit": unit,
-    }  # fmt: skip
-
-
 def fraction(chosen: NDArray[np.bool_]) -> Measured:
-    """Part of the events that ``chosen`` (event,) marks, with the binomial error, at least ``1 / (n + 2)``: to see
-    none of n is no proof that there are none."""
+    """Part of the events that ``chosen`` (event,) marks, with the binomial error.
+
+    The error is at least ``1 / (n + 2)``: to see none of n is no proof that there are none.
+
+    Examples:
+        >>> fraction(np.zeros(98, np.bool_))
+        Measured(value=0.0, error=0.01, n=98)
+    """
     n = len(chosen)
     if n == 0:
         return Measured(float("nan"), float("nan"), 0)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.metrics.regression import Measured
+from cloudchamber.metrics.measured import Measured
 from cloudchamber.simulators.hadronic.events import Events, incoming_numbers
 from cloudchamber.simulators.hadronic.kinematics import to_rest
 from cloudchamber.simulators.hadronic.particles import MIXED_KAONS, NUCLEUS, conserved, masses
@@ -150,10 +150,10 @@ def distances(truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.
 
 
 def _from_weights(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Wasserstein distance and largest difference of the distribution functions (resample,) of weighted values (value,)
+    """Wasserstein distance, and largest difference of the distribution functions, (resample,) of weighted values.
 
     Args:
-        values: of truth and model, one after the other.
+        values: of truth and model, one after the other (value,).
         weights: (resample, value): of the truth's values, summing to 1, and minus those of the model's.
     """
     order = np.argsort(values)
@@ -171,8 +171,10 @@ def _from_weights(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
 def correlation_difference(
     truth: Mapping[str, Floats], model: Mapping[str, Floats], rng: np.random.Generator
 ) -> Measured:
-    """Largest difference of the correlation coefficients of any two observables (event,) that vary in both samples,
-    with the bootstrap's error."""
+    """Largest difference of the correlation coefficients of any two observables (event,) that vary in both samples.
+
+    The error is the bootstrap's.
+    """
     names = [name for name in truth if truth[name].std() > 0 and model[name].std() > 0]
     one, two = (np.stack([sample[name] for name in names]) for sample in (truth, model))
     value = np.abs(np.corrcoef(one) - np.corrcoef(two)).max()
@@ -184,7 +186,7 @@ def correlation_difference(
 
 
 def _resampled_correlations(values: Floats, rng: np.random.Generator) -> Floats:
-    """Correlation coefficients of the rows of ``values`` (observable, event) for resampled events; nan for constants"""
+    """Correlation coefficients of the rows of (observable, event) for resampled events; nan for constants."""
     drawn = rng.integers(values.shape[1], size=(values.shape[1],))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.corrcoef(values[:, drawn]))
@@ -207,11 +209,14 @@ def violations(events: Events) -> dict[str, Floats]:
 def nearest_neighbour_ratio(
     generated: Mapping[str, Floats], train: Mapping[str, Floats], test: Mapping[str, Floats], rng: np.random.Generator
 ) -> Measured:
-    """How much nearer generated events are to the training events than new true events are: 1 without memory, near 0
-    for copies, above 1 where a model leaves the region of the truth.
+    """How much nearer generated events are to the training events than new true events are.
+
+    1 without memory, near 0 for copies, above 1 where a model leaves the region of the truth.
 
     Args:
-        generated, train, test: observables (event,) by name; generated and test events of the same conditions.
+        generated: observables (event,) by name.
+        train: those of the training events.
+        test: those of new true events of the conditions of the generated ones.
         rng: source of the bootstrap, and of the choice where there are more than MOST_TRAINING training events.
 
     Returns:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from cloudchamber.metrics.classification import auc
 from cloudchamber.metrics.directions import median_distance
-from cloudchamber.metrics.regression import Measured, bootstrap, mae
+from cloudchamber.metrics.measured import Measured, bootstrap
+from cloudchamber.metrics.regression import mae
+from cloudchamber.metrics.rows import Row, row
 from cloudchamber.metrics.significance import (
     detectable_fraction,
     fit_tail,
@@ -42,8 +44,8 @@ def numbers_of(truth: Answers) -> NDArray[np.int64]:
     return np.where(truth[:, 0] > 0, numbers, 0)
 
 
-def search_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Rows of metrics.json for one predictor, see ``study.Row``.
+def search_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[Row]:
+    """Rows of metrics.json for one predictor, see ``metrics.rows``.
 
     ``signal``: AUC; significance of the median sky by number of signal cosmic rays (``sigma_at_30``); number for five
     sigma (``signal_needed``), where ``n`` is the number of isotropic skies; smallest fraction that is found with errors
@@ -52,57 +54,54 @@ def search_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generat
     """
     statistic = said[:, 0].astype(np.float64)
     there = truth[:, 0] > 0
-    rows = [_row(name, "signal", "auc", _auc(there, statistic, rng))]
+    rows = [row(name, "signal", "auc", _auc(there, statistic, rng))]
     isotropic = statistic[~there]
     if len(isotropic) >= LEAST_ISOTROPIC and there.any():
         numbers = numbers_of(truth)
         n = len(isotropic)
         for at in median_significance(numbers[there], statistic[there], isotropic, rng):
             one = Measured(at.sigma, at.sigma_error, at.n)
-            rows.append(_row(name, "signal", f"sigma_at_{at.n_signal}", one))
+            rows.append(row(name, "signal", f"sigma_at_{at.n_signal}", one))
         crossing = signal_needed(numbers[there], statistic[there], isotropic, rng, FIVE_SIGMA)
-        rows.append(_row(name, "signal", "signal_needed", Measured(crossing.value, crossing.error, n)))
+        rows.append(row(name, "signal", "signal_needed", Measured(crossing.value, crossing.error, n)))
         fraction = detectable_fraction(numbers[there], statistic[there], isotropic, 1000, rng)
-        rows.append(_row(name, "signal", "detectable_fraction", fraction))
+        rows.append(row(name, "signal", "detectable_fraction", fraction))
     return rows + _estimates(name, truth, said, rng)
 
 
-def kind_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """As ``search_rows`` for signal of one kind: ``median_sigma``, the significance of the median sky, and
-    ``found_5_sigma``, the fraction of skies with p below 2.87e-7 (from the fitted tail) instead of numbers of signal
-    cosmic rays. The error of that fraction is a bootstrap over skies with signal: the error of the fitted tail is not
-    in it."""
+def kind_rows(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[Row]:
+    """As ``search_rows`` for signal of one kind, with two measures in place of numbers of signal cosmic rays.
+
+    ``median_sigma`` is the significance of the median sky, ``found_5_sigma`` the fraction of skies with p below 2.87e-7
+    (from the fitted tail). The error of that fraction is a bootstrap over skies with signal: the error of the fitted
+    tail is not in it.
+    """
     statistic = said[:, 0].astype(np.float64)
     there = truth[:, 0] > 0
-    rows = [_row(name, "signal", "auc", _auc(there, statistic, rng))]
+    rows = [row(name, "signal", "auc", _auc(there, statistic, rng))]
     isotropic = statistic[~there]
     if len(isotropic) >= LEAST_ISOTROPIC and there.any():
         (at,) = median_significance(np.ones(int(there.sum()), np.int64), statistic[there], isotropic, rng)
-        rows.append(_row(name, "signal", "median_sigma", Measured(at.sigma, at.sigma_error, at.n)))
+        rows.append(row(name, "signal", "median_sigma", Measured(at.sigma, at.sigma_error, at.n)))
         p, _, _ = tail_p_value(statistic[there], isotropic, fit_tail(isotropic))
         found = (significance(p) >= FIVE_SIGMA).astype(np.float64)
         share = bootstrap(lambda _, one: float(one.mean()), np.zeros_like(found), found, rng)
-        rows.append(_row(name, "signal", "found_5_sigma", share))
+        rows.append(row(name, "signal", "found_5_sigma", share))
     return rows + _estimates(name, truth, said, rng)
 
 
-def _estimates(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _estimates(name: str, truth: Answers, said: Answers, rng: np.random.Generator) -> list[Row]:
     """Rows of what a search estimates besides its statistic, on the skies for which it does."""
     there, known = truth[:, 0] > 0, np.isfinite(said[:, 1])
     rows = []
     if known.any():
-        rows.append(_row(name, "signal_fraction", "mae", mae(truth[known, 1], said[known, 1], rng)))
+        rows.append(row(name, "signal_fraction", "mae", mae(truth[known, 1], said[known, 1], rng)))
     if there.any() and np.isfinite(said[there, 2:]).all() and np.ptp(said[there, 2:], axis=0).any():
         angle = median_distance(truth[there, 2:], said[there, 2:], rng)
-        rows.append(_row(name, "source", "angular_distance", angle, "deg"))
+        rows.append(row(name, "source", "angular_distance", angle, "deg"))
     return rows
 
 
 def _auc(there: NDArray[np.bool_], statistic: NDArray[np.float64], rng: np.random.Generator) -> Measured:
     kept = np.concatenate([np.flatnonzero(there == kind)[:LARGEST_AUC_SAMPLE] for kind in (True, False)])
     return auc(there[kept], statistic[kept], rng)
-
-
-def _row(name: str, target: str, metric: str, one: Measured, unit: str = "") -> dict[str, Any]:
-    found = {"value": one.value, "error": one.error, "n": one.n, "unit": unit}
-    return {"predictor": name, "target": target, "metric": metric, **found}

@@ -1,5 +1,6 @@
-"""How unlikely is a sky under isotropy? p-values counted in isotropic skies, their significance, the fitted tail beyond
-the last isotropic sky, and the number of signal cosmic rays that a method needs.
+"""How unlikely is a sky under isotropy, and how many signal cosmic rays does a method need?
+
+p-values are counted in isotropic skies, and taken from a fitted tail beyond the last of them.
 
 The p-value is ``(1 + #{isotropic >= statistic}) / (1 + n)`` (Davison and Hinkley 1997, section 4.2), never below
 ``1 / (1 + n)``: one-sided 5 sigma (2.87e-7) takes more than 3.5e6 isotropic skies. Beyond the value that ``ENOUGH``
@@ -26,7 +27,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import ndtri_exp
 from scipy.stats import kstest, kstwo
 
-from cloudchamber.metrics.regression import Measured, Values
+from cloudchamber.metrics.measured import Measured, Values
 from cloudchamber.schema import BadInput
 
 ENOUGH = 10
@@ -105,7 +106,7 @@ class Tail:
     exponential: float
 
     def log_p(self, statistic: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """ln p of statistics (sky,) above the threshold and its error, from the scale and from the fraction."""
+        """Logarithm of p of statistics (sky,) above the threshold, and its error from scale and fraction."""
         lengths = (np.asarray(statistic, dtype=np.float64) - self.threshold) / self.scale
         spread = np.sqrt((lengths * self.scale_error / self.scale) ** 2 + (1 - self.fraction) / self.n)
         return np.log(self.fraction) - lengths, spread
@@ -150,7 +151,7 @@ def tail_p_value(
 def _log_p(
     statistic: NDArray[np.float64], null: _Null, tail: Tail
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """ln p, its error, whether it is extrapolated."""
+    """Logarithm of p, its error, whether it is extrapolated."""
     p = null.counted(statistic)
     error = np.sqrt((1 - p) / (p * (null.n + 1)))
     log_p = np.log(p)
@@ -191,8 +192,11 @@ class _Null:
         return np.concatenate([self.bulk[-rest:], self.top]) if rest > 0 else self.top[-count:]
 
     def resampled(self, rng: np.random.Generator) -> _Null:
-        """A bootstrap sample. Uniform order statistics are sums of exponentials over their total, so that only the
-        largest values have to be drawn however many there are."""
+        """A bootstrap sample.
+
+        Uniform order statistics are sums of exponentials over their total, so that only the largest values have to be
+        drawn however many there are.
+        """
         sums = np.cumsum(rng.exponential(size=len(self.top)))
         total = sums[-1] + rng.gamma(self.n + 1 - len(self.top))
         ranks = np.minimum((sums / total * self.n).astype(np.int64), self.n - 1)  # 0: the largest
@@ -394,7 +398,8 @@ def detectable_fraction(
         isotropic: (n,).
         cosmic_rays: of a sky.
         rng: source of the bootstrap.
-        alpha, beta: errors of the first and second kind; n must exceed 1 / alpha.
+        alpha: error of the first kind; n must exceed 1 / alpha.
+        beta: error of the second kind.
 
     Raises:
         BadInput: as ``median_significance``, or too few isotropic skies for ``alpha``.

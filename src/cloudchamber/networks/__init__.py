@@ -1,0 +1,1 @@
+"""Networks: one family a file, plain modules of torch that read raw inputs."""

@@ -1,6 +1,7 @@
-"""DeepSphere for cosmic-ray skies: spherical convolutions, then mean and variance of each feature map (Langner,
-Erdmann, Wirtz 2019; the architecture is that of Perraudin et al., arXiv:1810.12186, and Defferrard et al.,
-arXiv:2012.15000).
+"""DeepSphere for cosmic-ray skies: spherical convolutions, then mean and variance of each feature map.
+
+Langner, Erdmann, Wirtz 2019; the architecture is that of Perraudin et al., arXiv:1810.12186, and Defferrard et al.,
+arXiv:2012.15000.
 
 A stage is a Chebyshev convolution, activation, pooling of four pixels and batch normalisation. Every stage pools but
 the last one, so that six stages lead from nside 64 to 48 pixels, as in the talk. The statistical layer makes the scalar
@@ -16,41 +17,20 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.layers.chebyshev import Activation, ChebyshevConv, ChebyshevStage, Pooling, activation_named
+from cloudchamber.layers.activations import Activation, activation_named
+from cloudchamber.layers.chebyshev import ChebyshevConv, ChebyshevStage, Pooling
 from cloudchamber.layers.healpix_graph import centres, checked_nside
+from cloudchamber.layers.standardize import StandardizeFeatures
 from cloudchamber.layers.statistics import StatisticalLayer
 from cloudchamber.schema import BadInput
 
 POINTING = 8  # nside of the map for the direction: pixels of 7 degrees, finer than the deflections
 
 
-class StandardizeMaps(nn.Module):
-    """Subtracts each channel's mean and divides by its spread, over training maps and pixels: the same everywhere on
-    the sphere, so that rotations stay what they are."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(channels, 1))
-        self.register_buffer("scale", torch.ones(channels, 1))
-
-    @torch.no_grad()
-    def fit(self, maps: Tensor) -> None:
-        """Take mean and spread from training maps (sample, channel, pixel)."""
-        values = maps.double()
-        spread = values.std(dim=(0, 2), correction=0)
-        self.mean.copy_(values.mean(dim=(0, 2))[:, None])
-        self.scale.copy_(torch.where(spread > 0, spread, 1.0)[:, None])
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Standardised ``maps`` (sample, channel, pixel), same shape."""
-        return (maps - self.mean) / self.scale
-
-
 class DeepSphere(nn.Module):
-    """Raw maps on nested HEALPix pixels to numbers, and to a direction.
+    """Raw maps on nested HEALPix pixels to numbers, and to a direction (arXiv:1810.12186, arXiv:2012.15000).
+
+    Input (sample, channel, pixel), nested; output (sample, outputs), with a direction (sample, outputs + 3).
 
     Args:
         channels: number of channels of the maps.
@@ -94,7 +74,7 @@ class DeepSphere(nn.Module):
             )
         self.outputs = outputs + 3 * direction
         self.nside = nside
-        self.standardize = StandardizeMaps(channels)
+        self.standardize = StandardizeFeatures(channels, axes=1)
         self.stages = nn.ModuleList()
         sides = [nside // 2**stage for stage in range(len(widths))]
         for side, (inward, outward) in zip(sides, pairwise((channels, *widths)), strict=True):

@@ -1,5 +1,6 @@
-"""The dynamic graph network that reads cosmic rays without a map (Langner, Erdmann, Wirtz et al., arXiv:2003.13038,
-after Wang et al., arXiv:1801.07829).
+"""The dynamic graph network that reads cosmic rays without a map.
+
+Bister, Erdmann, Glombitza, Langner, Schulte, Wirtz, arXiv:2003.13038, after Wang et al., arXiv:1801.07829.
 
 Edge convolutions on the graph of neighbours on the sphere, then on a dynamic graph: of those neighbours the half that
 is most alike in learned coordinates (a source does not reach farther, and a search through the whole sky would cost
@@ -16,14 +17,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.layers.edge_conv import EdgeConv, most_alike, nearest, pair_geometry
+from cloudchamber.layers.edge_conv import EdgeConv
+from cloudchamber.layers.edge_geometry import pair_geometry
+from cloudchamber.layers.neighbours import most_alike, nearest
 
 LEARNED_AXES = 4
 
 
 class DynamicGraph(nn.Module):
-    """Cosmic rays to log-odds, signal fraction and direction of a sky, and a logit for every cosmic ray ("from the
-    source").
+    """Cosmic rays to log-odds, signal fraction and direction of a sky, and a logit for every cosmic ray.
+
+    Input (sample, cosmic_ray, 4), output (sample, 5); ``scores`` also gives the logits of "from the source" (sample,
+    cosmic_ray). The edge convolutions are those of arXiv:1801.07829 and arXiv:2003.13038.
 
     Per cosmic ray: ln(E / 40 EeV), one EdgeConv with a shortcut for each of ``widths``, then two dense layers to its
     logit l. The log-odds of the sky are ``a sum_i ln(1 + exp(l_i)) + b``, the shape of the log-likelihood ratio of a
@@ -38,6 +43,9 @@ class DynamicGraph(nn.Module):
         neighbours: of a cosmic ray on the sphere; dynamic layers keep half of them.
         widths: features of a cosmic ray after each layer.
         dynamic: for each layer, whether its neighbours are chosen in learned coordinates.
+
+    Raises:
+        ValueError: ``widths`` and ``dynamic`` of different lengths, or no layers.
     """
 
     outputs = 5

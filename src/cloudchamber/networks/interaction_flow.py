@@ -48,12 +48,17 @@ def nuclear_masses() -> Tensor:
 
 
 class InteractionFlow(nn.Module):
-    """Networks, and all that turns their answers into particles.
+    """Networks, and all that turns their answers into particles (flow matching, arXiv:2210.02747).
+
+    Conditions (event, 4) go in. ``draw_kinds`` gives classes (event, particle), ``momenta`` gives PDG codes (event,
+    particle) and four-momenta (event, particle, 4) in GeV.
 
     Args:
         vocabulary: the kinds.
         heaviest: charge and mass number of the heaviest target.
-        width, pooled, layers: of the flow's network.
+        width: of a particle's vector in the flow's network.
+        pooled: of an event's vector in it.
+        layers: of it.
         count_width: of the counts' network.
         steps: midpoint steps of the flow.
     """
@@ -105,7 +110,6 @@ class InteractionFlow(nn.Module):
         lone = torch.stack([residual, elastic & ~back, elastic, back], dim=1).to(counts)
         counts = torch.cat([counts, lone], dim=1)
         ends = counts.cumsum(1)
-        # no int() around the tensor: a number is a constant to a tracer
         # no int(): exported graphs would keep the number of the traced events
         slot = torch.arange(ends[:, -1].max(), device=counts.device)  # type: ignore[call-overload]
         kind = (slot[None, :, None] >= ends[:, None]).sum(2)
@@ -146,8 +150,11 @@ class InteractionFlow(nn.Module):
         return self._particles(u, condition, kind, books[:, :2].long(), coin, projected)
 
     def event(self, condition: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of the condition (event, FEATURES), and charge and mass number of the residual nucleus and number of
-        particles that are not slow (event, 3), both float32."""
+        """What the flow knows of events: features of the condition (event, FEATURES), and three numbers (event, 3).
+
+        The three are charge and mass number of the residual nucleus and the number of particles that are not slow; both
+        arrays are float32.
+        """
         place, there = kind.clamp(min=0), kind >= 0
         carried = (self.books["numbers"][place] * there[..., None]).sum(1)
         residual = (incoming_budget(condition, carried[:, 2]) - carried)[:, :2]
@@ -158,7 +165,7 @@ class InteractionFlow(nn.Module):
     def scales(self, condition: Tensor, kind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """w, w_y and m_y of each particle (event, particle), float64, in units of GeV and of laboratory rapidity."""
         place = kind.clamp(min=0)
-        _, single, unit = self._frames(condition)
+        _, single, unit = self.frames(condition)
         slow = self.books["slow"][place]
         across = self.spread[place, 0]
         across = torch.where(kind > self.kinds, across * condition[:, 2, None] ** (-1 / 3), across)
@@ -166,8 +173,8 @@ class InteractionFlow(nn.Module):
         mean = torch.where(slow, self.mean[place], single[:, None] + self.mean[place] * unit[:, None])
         return across, along, mean
 
-    def _frames(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As ``final_states.rapidity_frame``."""
+    def frames(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rapidities of two rest frames and the unit of rapidity (event,): see ``final_states.rapidity_frame``."""
         mass = projectile_masses(condition)[condition[:, 0].long()]
         kinetic = condition[:, 3]
         momentum = (kinetic * (kinetic + 2 * mass)).sqrt()
@@ -181,8 +188,12 @@ class InteractionFlow(nn.Module):
         return self.books["nuclear"][condition[:, 1].long(), condition[:, 2].long()]
 
     def subspace(self, condition: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
-        """What conservation fixes of coordinates: for each of the three a unit vector over an event's particles, and 0
-        or 1 for coordinates that are not free at all; both (event, particle, 3), float64. See ``within``."""
+        """What conservation fixes of coordinates, for ``within``.
+
+        Returns:
+            For each of the three coordinates a unit vector over an event's particles, and 0 for coordinates that are
+            not free at all, 1 for the others; both (event, particle, 3), float64.
+        """
         across, along, _ = self.scales(condition, kind)
         free = ((kind >= 0) & (kind != self.kinds)).to(across)
         closed = (kind != self.kinds).all(1, keepdim=True)
@@ -198,7 +209,7 @@ class InteractionFlow(nn.Module):
         there = kind >= 0
         nucleus = kind == self.kinds
         across, along, mean = self.scales(condition, kind)
-        whole = self._frames(condition)[0]
+        whole = self.frames(condition)[0]
         plane = u[..., :2] * across[..., None]
         transverse = (mass**2 + (plane**2).sum(2)).sqrt()
         rapidity = mean + along * u[..., 2] - whole[:, None]
@@ -225,7 +236,7 @@ class InteractionFlow(nn.Module):
         return code, momentum * there[..., None], stretch, solved
 
     def _squared_energy(self, condition: Tensor) -> Tensor:
-        """s (event,) of projectile and nucleus."""
+        """The squared energy s in GeV^2 (event,) of projectile and nucleus in their rest frame."""
         mass = projectile_masses(condition)[condition[:, 0].long()]
         target = self._target_mass(condition)
         return mass**2 + target**2 + 2 * target * (condition[:, 3] + mass)

@@ -1,5 +1,6 @@
-"""The two networks of the talk's conditional GAN for hadronic interactions (GitHub xju2/gan4hep, 2021), for a variable
-number of particles.
+"""The two networks of the talk's conditional GAN for hadronic interactions, for a variable number of particles.
+
+They are those of GitHub xju2/gan4hep (2021), with what a variable number of particles needs.
 
 As published, the generator is recurrent: uniform noise enters an LSTM that emits one particle a step; here it runs both
 ways, so that each particle knows of all. New are the number of particles, drawn first from a learned categorical
@@ -102,6 +103,9 @@ class Multiplicity(nn.Module):
 class InteractionGenerator(nn.Module):
     """Noise and a condition to a final state: kinds and momenta, or momenta of kinds that are given.
 
+    Uniform noise (particle, noise) goes in, kinds (particle, kinds) and momenta in GeV (particle, 3) come out; see the
+    module for the publications.
+
     Args:
         conditions: numbers that describe a beam.
         kinds: how many kinds there are.
@@ -194,7 +198,7 @@ def turned(momentum: Tensor, count: Tensor, random: torch.Generator) -> Tensor:
 
 
 class InteractionDiscriminator(nn.Module):
-    """The logit that a final state is true, whatever the order of its particles.
+    """The logit (event,) that a final state is true, whatever the order of its particles (arXiv:2301.08128).
 
     It is not told the total momentum: true events have it exactly, so that it would see nothing else, and the generator
     would learn more slowly. (Measured once, 600 steps, kinds given: mean distance 0.90 instead of 0.72.)
@@ -220,8 +224,14 @@ class InteractionDiscriminator(nn.Module):
         self.verdict = dense(2 * width + conditions + 1, width, width, 1)
 
     def forward(self, condition: Tensor, count: Tensor, kind: Tensor, momentum: Tensor) -> Tensor:
-        """Logits (event,) for ``condition`` (event, conditions), ``count`` (event,), ``kind`` (particle, kinds) and
-        ``momentum`` (particle, 3)."""
+        """Logits (event,) that events are true.
+
+        Args:
+            condition: (event, conditions).
+            count: particles of each event (event,).
+            kind: one-hot (particle, kinds), or between the kinds.
+            momentum: px, py, pz in GeV (particle, 3).
+        """
         owner = owners(count)
         about = torch.cat([condition, count.to(momentum.dtype).log()[:, None]], dim=1)
         transverse = momentum[:, :2].square().sum(dim=1)

@@ -1,5 +1,6 @@
-"""How many particles of each kind leave an interaction: counts drawn one kind after the other, within the budgets of
-charge, baryon number and strangeness.
+"""How many particles of each kind leave an interaction, within the budgets of charge, baryon number and strangeness.
+
+Counts are drawn one kind after the other.
 
 The probability of the counts is the product over kinds k of p(n_k | condition, n_1 .. n_(k-1)), each a categorical of
 one small network that reads the condition, the counts so far and what is left of the three budgets. A count that would
@@ -121,7 +122,9 @@ def _moved(table: NDArray[np.bool_], by: NDArray[np.int64]) -> NDArray[np.bool_]
 
 
 class KindCounts(nn.Module):
-    """The networks of the module's docstring.
+    """The networks of the module's docstring: log-likelihoods of counts, and draws of them.
+
+    Conditions (event, 4) and counts (event, kind) go in, log-likelihoods in nats (event,) come out of ``forward``.
 
     Args:
         numbers: charge, baryon number and strangeness of the kinds (kind, 3).
@@ -182,8 +185,10 @@ class KindCounts(nn.Module):
         return found
 
     def _may(self, number: int | Tensor, left: Tensor, heavy: Tensor) -> Tensor:
-        """Which counts of one kind, up to its largest, leave a budget that can be used up (event, count); or of several
-        kinds (event, kind, count), with ``left`` of each."""
+        """Which counts of one kind, up to its largest, leave a budget that can be used up (event, count).
+
+        Of several kinds it is (event, kind, count), with ``left`` of each.
+        """
         books = self.books
         top = self.bias.shape[1] if isinstance(number, Tensor) else self.largest[number] + 1
         count = torch.arange(top, device=left.device)
@@ -221,13 +226,16 @@ class KindCounts(nn.Module):
         return found
 
     def draw(self, condition: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Draw: whether elastic, whether back, strangeness of the projectile (event,), and counts (event, kind), 0 for
-        elastic events.
+        """Draw channels and counts of events.
 
         Args:
             condition: (event, 4).
             uniform: numbers from 0 to below 1 (event, 2 + kind): of the second and third answer, of which each event
                 needs one; of the first; of the counts.
+
+        Returns:
+            Whether elastic, whether the projectile flies back, its strangeness (event,), and counts (event, kind), 0
+            for elastic events.
         """
         chance = torch.sigmoid(self._channel(condition))
         sign = torch.where(uniform[:, 0] < chance[:, 1], 1, -1)

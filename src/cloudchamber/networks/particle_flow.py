@@ -1,5 +1,6 @@
-"""The velocity of a flow on sets of particles: equivariant point cloud layers (EPiC; Buhmann, Kasieczka and Thaler,
-arXiv:2301.08128; with flow matching arXiv:2310.00049).
+"""The velocity of a flow on sets of particles: equivariant point cloud layers (EPiC).
+
+Buhmann, Kasieczka, Thaler, arXiv:2301.08128; with flow matching arXiv:2310.00049.
 
 Each layer pools what the particles know into one vector an event, updates it, and lets every particle read it. The
 result does not depend on the order of the particles, and costs grow with their number, not with its square. The
@@ -32,7 +33,12 @@ def times(time: Tensor) -> Tensor:
 
 
 class EPiC(nn.Module):
-    """One layer: pool, update the event's vector, update the particles."""
+    """One layer (arXiv:2301.08128): pool, update the event's vector, update the particles.
+
+    Args:
+        width: of a particle's vector.
+        pooled: of an event's vector.
+    """
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
@@ -45,7 +51,14 @@ class EPiC(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, particles: Tensor, event: Tensor, mask: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
-        """Particles (event, particle, width) and event (event, pooled), updated; ``number`` (event, 1) counts."""
+        """Particles and event, updated, in their shapes.
+
+        Args:
+            particles: (event, particle, width).
+            event: (event, pooled).
+            mask: 1 for particles that are there (event, particle).
+            number: how many are there (event, 1).
+        """
         known = self.norm(particles)
         total = (known * mask[..., None]).sum(1)
         pooled = torch.cat([total / number, total / POOLED], dim=1)
@@ -55,7 +68,7 @@ class EPiC(nn.Module):
 
 
 class ParticleFlow(nn.Module):
-    """Velocity (event, particle, 3) of the coordinates.
+    """Velocity (event, particle, 3) of the coordinates (event, particle, 3); EPiC layers (arXiv:2301.08128).
 
     Args:
         classes: of particles.
@@ -79,7 +92,7 @@ class ParticleFlow(nn.Module):
         nn.init.zeros_(self.velocity.bias)
 
     def forward(self, u: Tensor, kind: Tensor, mask: Tensor, known: Tensor, books: Tensor, time: Tensor) -> Tensor:
-        """Velocity of coordinates u.
+        """Velocity (event, particle, 3) of coordinates u, 0 for padding.
 
         Args:
             u: (event, particle, 3).

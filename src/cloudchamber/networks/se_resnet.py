@@ -1,10 +1,9 @@
-"""The squeeze-and-excitation ResNet that reads nuclear shapes: 34 layers on small images (Pang, Zhou, Wang,
-arXiv:1906.06429).
+"""The squeeze-and-excitation ResNet that reads nuclear shapes: 34 layers on small images.
 
-It is ResNet-34 (He et al., arXiv:1512.03385) without stride and pooling in the stem, so that 56 x 56 pixels become 56,
-28, 14 and 7 in its four stages, with squeeze-and-excitation (Hu et al., arXiv:1709.01507) at the end of every residual
-branch. Layers are counted as in the publications: one convolution in the stem, two in each of the
-3 + 4 + 6 + 3 blocks, and one dense layer.
+Pang, Zhou, Wang, arXiv:1906.06429. It is ResNet-34 (He et al., arXiv:1512.03385) without stride and pooling in the
+stem, so that 56 x 56 pixels become 56, 28, 14 and 7 in its four stages, with squeeze-and-excitation (Hu et al.,
+arXiv:1709.01507) at the end of every residual branch. Layers are counted as in the publications: one convolution in the
+stem, two in each of the 3 + 4 + 6 + 3 blocks, and one dense layer.
 
 Unlike the publication's, the network sees the coordinates of every pixel as two more channels (Liu et al.,
 arXiv:1807.03247): a convolution does not know where it is, but what a deviation from the average image means depends on
@@ -21,11 +20,11 @@ from cloudchamber.layers.standardize import Standardize
 
 
 class ResidualBlock(nn.Module):
-    """``shortcut(relu(x)) + branch(relu(x))``: the sum itself is returned; the ReLU that follows it is taken by its
-    reader.
+    """``shortcut(relu(x)) + branch(relu(x))`` (arXiv:1512.03385); the ReLU that follows the sum is its reader's.
 
     Args:
-        inward, outward: number of channels of input and output.
+        inward: number of channels of the input.
+        outward: number of channels of the output.
         stride: 2 halves height and width.
         reduction: of the squeeze-and-excitation; None for none.
     """
@@ -46,14 +45,14 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, images: Tensor) -> Tensor:
-        """(sample, inward, height, width) to (sample, outward, height / stride, width / stride)."""
+        """Images (sample, inward, height, width) to (sample, outward, height / stride, width / stride)."""
         active = torch.relu(images)
         total: Tensor = self.shortcut(active) + self.excitation(self.second(self.first(active)))
         return total
 
 
 class SEResNet(nn.Module):
-    """Raw images to numbers.
+    """Raw images (sample, channel, size, size) to numbers (sample, outputs); arXiv:1906.06429.
 
     ``features`` gives the last residual sum before its ReLU, the layer that the publication calls ``add_16``; ``head``
     takes the ReLU, the average over pixels and the dense layer. ``stages`` holds the four stages by name ("1" to "4",
@@ -67,6 +66,9 @@ class SEResNet(nn.Module):
         reduction: of the squeeze-and-excitation; None gives the plain ResNet.
         stabilize: channels that are counts (see Standardize).
         size: height and width of an image; divisible by 8.
+
+    Raises:
+        ValueError: a size that 8 does not divide.
     """
 
     coordinates: Tensor
@@ -105,8 +107,7 @@ class SEResNet(nn.Module):
         self.dense = nn.Linear(inward, outputs)
 
     def features(self, images: Tensor) -> Tensor:
-        """The last residual sum, (sample, 8 width, size / 8, size / 8), of raw ``images`` (sample, channel, size,
-        size)."""
+        """The last residual sum (sample, 8 width, size / 8, size / 8) of raw images (sample, channel, size, size)."""
         standard = self.standardize(images)
         values: Tensor = self.stem(torch.cat([standard, self.coordinates.expand(images.shape[0], -1, -1, -1)], dim=1))
         for stage in self.stages.values():

@@ -1,13 +1,13 @@
-"""Figures and tables that any study can use. Each takes plain arrays and gives a matplotlib figure (or a Table).
+r"""Figures that any study can use. Each takes plain arrays and gives a matplotlib figure.
 
-Labels are matplotlib texts (``r"$|\\beta_2|$"``) with their unit; names of predictors are translated by ``titles``.
+Labels are matplotlib texts (``r"$|\beta_2|$"``) with their unit; names of predictors are translated by ``titles``.
 """
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,22 @@ from numpy.typing import NDArray
 from cloudchamber.data.samples import Prediction
 from cloudchamber.metrics.calibration import coverage_curve
 from cloudchamber.metrics.regression import mae, r2
-from cloudchamber.report.files import TEST, Metrics, Score
-from cloudchamber.report.page import Figure, Table
-from cloudchamber.report.style import GREY, INK, MARKERS, WIDTH, colours, grid, house_style, svg
+from cloudchamber.report.files import TEST, Metrics
+from cloudchamber.report.page import Figure
+from cloudchamber.report.style import (
+    GREY,
+    INK,
+    MARKERS,
+    WIDTH,
+    colours,
+    grid,
+    house_style,
+    legend_outside,
+    row_axis,
+    svg,
+)
+from cloudchamber.report.tables import Column
+from cloudchamber.report.words import plus_minus
 
 Truth = NDArray[np.floating[Any]]
 
@@ -29,19 +42,6 @@ Truth = NDArray[np.floating[Any]]
 def picture(name: str, drawing: Drawing, caption: str, alt: str) -> Figure:
     """A drawing as a figure of the page; see ``page.Figure``."""
     return Figure(name, svg(drawing), caption, alt)
-
-
-def plus_minus(value: float, error: float) -> str:
-    """``"0.982 ± 0.004"``: the error to one digit, two if the first is 1; without error three significant digits."""
-    if math.isnan(value):
-        return "–"
-    if not math.isfinite(error) or error <= 0:
-        return f"{value:.3g}".replace("-", "−")
-    if error >= 1e5:
-        return f"{value:.3g} ± {error:.0e}".replace("-", "−")
-    first = math.floor(math.log10(error))
-    digits = max(1 - first if error / 10**first < 1.95 else -first, 0)
-    return f"{round(value, digits) + 0.0:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
 
 
 def wrapped(title: str, width: int = 24) -> str:
@@ -66,7 +66,8 @@ def training_curves(
 
     Args:
         history: lines of history.csv: predictor, member, epoch, train_loss and the score.
-        titles, kinds: of the predictors.
+        titles: of the predictors by name.
+        kinds: of the predictors by name.
         score: column of the score.
         score_label: its axis label.
         logarithmic: whether the score's axis is logarithmic.
@@ -98,10 +99,24 @@ def training_curves(
         panels[1].yaxis.set_major_formatter("{x:g}")
         panels[1].yaxis.set_minor_formatter("{x:g}")
         panels[1].tick_params(axis="y", which="minor", labelsize=7)
-    handles, names = panels[0].get_legend_handles_labels()
-    if handles:
-        drawing.legend(handles, names, loc="outside lower center", ncols=min(len(names), 3))
+    legend_outside(drawing, panels[0], 3)
     return drawing
+
+
+def regression_training(history: Sequence[Mapping[str, str]], metrics: Metrics) -> tuple[Drawing, bool] | None:
+    """Curves of networks that learned a regression, and whether their score is a relative mean absolute error.
+
+    Args:
+        history: lines of history.csv; without any, None is returned.
+        metrics: of the run.
+    """
+    if not any(row.get("predictor") for row in history):
+        return None
+    relative = any(row.get("relative_mae") for row in history)
+    score, label = (
+        ("relative_mae", "validation MAE / MAE of the mean") if relative else ("validation_score", "validation score")
+    )
+    return training_curves(history, metrics.titles, metrics.kinds, score, label, logarithmic=relative), relative
 
 
 def _float(text: str | None) -> float:
@@ -129,7 +144,8 @@ def predicted_against_true(
         truth: (record, target).
         predictions: by predictor.
         column: which target.
-        titles, kinds: of the predictors.
+        titles: of the predictors by name.
+        kinds: of the predictors by name.
         label: of the target, with unit.
     """
     drawing, panels = grid(len(predictions), 4, 1.95, shared=True)
@@ -189,14 +205,15 @@ def coverage_curves(
     titles: Mapping[str, str],
     kinds: Mapping[str, str],
 ) -> Drawing:
-    """Are stated uncertainties true? Upper row: how often truth is in an interval against its probability; lower, pulls
+    """Are stated uncertainties true? Above, how often truth is in an interval against its probability; below, pulls.
 
     Args:
         truth: (record, target).
         predictions: by predictor; those without a standard deviation are left out.
         columns: targets, one column of panels each.
         labels: of these targets.
-        titles, kinds: of the predictors.
+        titles: of the predictors by name.
+        kinds: of the predictors by name.
     """
     drawing, panels = grid(2 * len(columns), len(columns), 2.5, width=WIDTH if len(columns) > 1 else 4.0)
     colour = colours(kinds)
@@ -223,103 +240,11 @@ def coverage_curves(
         below.set(xlim=(-4, 4), xlabel="error / stated uncertainty")
     panels[0].set_ylabel("fraction of truths inside")
     panels[len(columns)].set_ylabel("density of records")
-    handles, names = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, names, loc="outside lower center", ncols=min(len(names), 2))
+    legend_outside(drawing, panels[0], 2)
     return drawing
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
-
-Column = tuple[str, str, str]
-"""A column of scores: target, metric, heading."""
-
-BETTER: dict[str, Callable[[float], float]] = {
-    "r2": lambda value: -value,
-    "accuracy": lambda value: -value,
-    "sign_accuracy": lambda value: -value,
-    "auc": lambda value: -value,
-    "mae": lambda value: value,
-    "rmse": lambda value: value,
-    "bias": abs,
-    "pull_width": lambda value: abs(value - 1),
-    "signal_needed": lambda value: value,
-    "detectable_fraction": lambda value: value,
-    "angular_distance": lambda value: value,
-    "median_sigma": lambda value: -value,
-    "found_5_sigma": lambda value: -value,
-}
-"""What is to be small, by metric."""
-
-
-def distance(metric: str) -> Callable[[float], float] | None:
-    """The function that is smallest for the best value of a metric; None if it is not known."""
-    if metric.startswith("coverage_"):
-        nominal = {"68": 0.6827, "95": 0.9545}.get(metric[9:], float(metric[9:]) / 100)
-        return lambda value: abs(value - nominal)
-    if metric.startswith("sigma_at_"):
-        return lambda value: -value
-    return BETTER.get(metric)
-
-
-def ranking(metrics: Metrics, target: str, metric: str, sample: str = TEST) -> list[tuple[str, Score]]:
-    """Predictors with their scores, the best first; empty if nothing is known or the metric has no order."""
-    key = distance(metric)
-    found = [(name, metrics.score(name, target, metric, sample)) for name in metrics.titles]
-    known = [(name, score) for name, score in found if score is not None]
-    return sorted(known, key=lambda pair: key(pair[1].value)) if key is not None else []
-
-
-def tied(best: Score, other: Score, metric: str) -> bool:
-    """Whether two scores agree within their combined errors."""
-    key = distance(metric)
-    errors = [score.error for score in (best, other) if math.isfinite(score.error)]
-    return key is not None and abs(key(other.value) - key(best.value)) <= math.hypot(*errors)
-
-
-GROUPS = {"baseline": "Physicist's methods and statistical learners", "network": "Networks", "floor": "Floor"}
-"""Headings of the comparison table by kind, in this order."""
-
-
-def comparison_table(metrics: Metrics, columns: Sequence[Column], caption: str, sample: str = TEST) -> Table:
-    """Value ± error of each predictor in each column, grouped by kind, with winner and ties of each column.
-
-    Args:
-        metrics: of the run.
-        columns: what is compared; columns that nobody has are left out.
-        caption: HTML; an explanation of the marks is added.
-        sample: which sample.
-    """
-    shown = [column for column in columns if any(metrics.score(name, *column[:2], sample) for name in metrics.titles)]
-    kinds = [*GROUPS, *(kind for kind in dict.fromkeys(metrics.kinds.values()) if kind not in GROUPS)]
-    order = [name for kind in kinds for name in metrics.titles if metrics.kinds[name] == kind]
-    order = [name for name in order if any(metrics.score(name, *column[:2], sample) for column in shown)]
-    groups: dict[int, str] = {}
-    for number, name in enumerate(order):
-        if number == 0 or metrics.kinds[order[number - 1]] != metrics.kinds[name]:
-            groups[number] = GROUPS.get(metrics.kinds[name], metrics.kinds[name])
-    rows, winners, ties = [], set(), set()
-    for name in order:
-        scores = [metrics.score(name, *column[:2], sample) for column in shown]
-        rows.append((metrics.titles[name], *("–" if s is None else plus_minus(s.value, s.error) for s in scores)))
-    header = []
-    for place, (target, metric, heading) in enumerate(shown, start=1):
-        ranked = ranking(metrics, target, metric, sample)
-        for number, (name, score) in enumerate(ranked):
-            if number == 0:
-                winners.add((order.index(name), place))
-            elif tied(ranked[0][1], score, metric):
-                ties.add((order.index(name), place))
-        units = {score.unit for _, score in ranked if score.unit}
-        header.append(f"{heading} [{units.pop()}]" if len(units) == 1 else heading)
-    floors = {
-        place: next((s.floor for name in order if (s := metrics.score(name, *column[:2], sample))), math.nan)
-        for place, column in enumerate(shown)
-    }
-    if "floor" not in metrics.kinds.values() and any(math.isfinite(floor) for floor in floors.values()):
-        groups[len(rows)] = GROUPS["floor"]
-        rows.append(("no skill", *(plus_minus(floors[place], math.nan) for place in range(len(shown)))))
-    marks = " ★ marks the best value of a column, ≈ values that agree with it within the combined errors."
-    return Table(("predictor", *header), tuple(rows), caption + marks, frozenset(winners), frozenset(ties), groups)
 
 
 @house_style()
@@ -353,10 +278,8 @@ def score_dots(
         floor = next((s.floor for name in names if (s := metrics.score(name, target, metric, sample))), math.nan)
         if low <= floor <= high:
             axes.axvline(floor, color=GREY, linestyle="--", linewidth=1, zorder=0)
-        axes.set(xlim=(low, high), ylim=(len(names) - 0.5, -0.5), xlabel=label)
-        axes.set_yticks(range(len(names)), [])
-        axes.tick_params(axis="y", length=0)
-        axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
+        axes.set(xlim=(low, high), xlabel=label)
+        row_axis(axes, len(names))
     panels[0].set_yticks(range(len(names)), [wrapped(metrics.titles[name], 30) for name in names])
     return drawing
 
@@ -370,7 +293,8 @@ def two_samples(
     Args:
         metrics: of the run.
         columns: target, metric and axis label of each panel.
-        first, second: samples.
+        first: a sample.
+        second: another one.
         names: of these samples, for the legend.
     """
     rows = [name for name in metrics.titles if any(metrics.score(name, *column[:2], second) for column in columns)]
@@ -387,13 +311,10 @@ def two_samples(
                         score.value, row, xerr=np.nan_to_num(score.error), fmt="o", color=colour[name], markersize=5,
                         markerfacecolor=face, capsize=0,
                     )  # fmt: skip
-        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=label)
-        axes.set_yticks(range(len(rows)), [])
-        axes.tick_params(axis="y", length=0)
-        axes.grid(axis="y", color="#e3e6e8", linewidth=0.6)
+        axes.set_xlabel(label)
+        row_axis(axes, len(rows))
     panels[0].set_yticks(range(len(rows)), [wrapped(metrics.titles[name], 30) for name in rows])
     for sample, face in ((first, "white"), (second, INK)):
         panels[0].plot([], [], "o", color=INK, markerfacecolor=face, markersize=5, label=names.get(sample, sample))
-    handles, texts = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, texts, loc="outside lower center", ncols=2)
+    legend_outside(drawing, panels[0], 2)
     return drawing

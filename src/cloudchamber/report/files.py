@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class Metrics:
     """metrics.json.
 
     Attributes:
-        titles, kinds: of the predictors by name, in the order of the study.
+        titles: of the predictors by name, in the order of the study.
+        kinds: of the predictors by name, in the same order: ``"network"``, ``"baseline"`` or ``"floor"``.
         scores: by (predictor, sample, target, metric).
     """
 
@@ -49,6 +51,15 @@ class Metrics:
         """A number, None if it was not measured."""
         found = self.scores.get((predictor, sample, target, metric))
         return None if found is None or math.isnan(found.value) else found
+
+    def title(self, name: str) -> str:
+        """A predictor's title, safe in HTML."""
+        return escape(self.titles.get(name, name))
+
+    @property
+    def contenders(self) -> dict[str, str]:
+        """Kinds by name of the predictors that are no floors."""
+        return {name: kind for name, kind in self.kinds.items() if kind != "floor"}
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -140,6 +151,28 @@ def read_predictions(path: Path) -> dict[str, Scored]:
                 found[sample] = Scored(truth, predictions)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{path} cannot be read ({error}): run the study again") from None
+    return found
+
+
+def read_scored(path: Path, metrics: Metrics, columns: int, expected: str) -> dict[str, Scored]:
+    """Every sample of predictions.h5 as ``read_predictions``, its predictors in the order of the study.
+
+    Args:
+        path: of the file.
+        metrics: of the run.
+        columns: of the truth.
+        expected: the truth's shape in words, for the refusal.
+
+    Raises:
+        BadInput: not HDF5, arrays that do not fit together, or a truth of another shape.
+    """
+    found = {}
+    for sample, one in read_predictions(path).items():
+        if one.truth.ndim != 2 or one.truth.shape[1] != columns:
+            raise BadInput(f"{path}: the truth of {sample!r} has shape {one.truth.shape}; expected {expected}")
+        known = [name for name in metrics.titles if name in one.predictions]
+        names = [*known, *(name for name in one.predictions if name not in known)]
+        found[sample] = Scored(one.truth, {name: one.predictions[name] for name in names})
     return found
 
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from cloudchamber.data.store import write_text
+from cloudchamber.data.files import write_text
 from cloudchamber.schema import BadInput
 
 

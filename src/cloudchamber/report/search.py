@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cloudchamber.report.figures import picture, plus_minus
+from cloudchamber.report.figures import picture
 from cloudchamber.report.page import Figure, Section, Table
 from cloudchamber.report.style import GREY, INK, PETROFF, house_style, new_drawing
+from cloudchamber.report.words import plus_minus
 
 
 def shown(value: Any) -> str:

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -23,6 +23,10 @@ GREY = "#94a4a2"
 INK = "#222222"
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
+LINES = "#e3e6e8"
+"""Of lines behind the data."""
+SHAPES = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p")
+"""Markers of predictors, so that colour is never the only difference."""
 WIDTH = 7.2
 """Inches: the text width of A4 with margins of 14 mm."""
 
@@ -104,6 +108,26 @@ def colours(kinds: Mapping[str, str]) -> dict[str, str]:
     return {name: found.get(name, GREY) for name in kinds}
 
 
+def legend_outside(
+    drawing: Drawing,
+    axes: Axes,
+    columns: int = 1,
+    where: Literal["outside lower center", "outside upper center"] = "outside lower center",
+) -> None:
+    """The legend of a panel below (or above) all panels; none if nothing in the panel has a label."""
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        drawing.legend(handles, names, loc=where, ncols=min(len(names), columns))
+
+
+def row_axis(axes: Axes, rows: int, labels: Sequence[str] = ()) -> None:
+    """A vertical axis of so many named rows, the first on top, each on a faint line; without labels it has none."""
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.set_yticks(range(rows), list(labels))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", color=LINES, linewidth=0.6)
+
+
 MARKERS = {"network": "o", "baseline": "s", "floor": "x"}
 
 
@@ -123,7 +147,8 @@ def image(
         values: the image.
         extent: left, right, bottom, top in the units of the axes.
         cmap: colour map.
-        low, high: values of the ends of the colour map (None: smallest and largest).
+        low: value of the lower end of the colour map (None: the smallest).
+        high: value of its upper end (None: the largest).
     """
     left, right, bottom, top = (float(edge) for edge in extent)
     return axes.imshow(

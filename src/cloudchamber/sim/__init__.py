@@ -1,0 +1,1 @@
+"""Simulators as programs of their own, in the idiom of the program that their field knows."""

@@ -11,8 +11,9 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from cloudchamber.schema import Arrays
     from cloudchamber.simulators.heavyion.collisions import CollisionOptions
     from cloudchamber.simulators.heavyion.nuclei import Nucleus
+
+    Writer = Callable[[int, Arrays], None]
+    """Number of the first event and arrays of some events, to be written."""
 
 BATCH = 1000
 """Events simulated and written at once without grids."""
@@ -39,7 +43,10 @@ BIBTEX = """@article{Moreland:2014oya,
   doi     = "10.1103/PhysRevC.92.011901", eprint = "1412.4708", archivePrefix = "arXiv", primaryClass = "nucl-th"
 }"""
 
-OUTPUT, PHYSICS, GRID, SHAPE = "Output", "Physics", "Grid", "Nuclear shape (beyond TRENTo)"
+output_option = partial(typer.Option, rich_help_panel="Output")
+physics_option = partial(typer.Option, rich_help_panel="Physics")
+grid_option = partial(typer.Option, rich_help_panel="Grid")
+shape_option = partial(typer.Option, rich_help_panel="Nuclear shape (beyond TRENTo)")
 
 
 def _read_config_files(context: typer.Context, paths: list[Path] | None) -> list[Path] | None:
@@ -88,69 +95,40 @@ ConfigFile = Annotated[
     ),
 ]
 Bibtex = Annotated[bool, typer.Option("--bibtex", help="print the citation", is_eager=True, callback=_print_bibtex)]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="do not print event properties", rich_help_panel=OUTPUT)]
-Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="HDF5 file, or directory for text files", rich_help_panel=OUTPUT)
-]
-NoHeader = Annotated[bool, typer.Option("--no-header", help="text files: no header", rich_help_panel=OUTPUT)]
-Ncoll = Annotated[bool, typer.Option("--ncoll", help="count binary collisions", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, output_option("-q", "--quiet", help="do not print event properties")]
+Output = Annotated[Path | None, output_option("-o", "--output", help="HDF5 file, or directory for text files")]
+NoHeader = Annotated[bool, output_option("--no-header", help="text files: no header")]
+Ncoll = Annotated[bool, output_option("--ncoll", help="count binary collisions")]
 Extended = Annotated[
-    bool,
-    typer.Option(
-        "--extended", help="further columns: psi2..5 [rad], rms radius, area, area^-1/2", rich_help_panel=OUTPUT
-    ),
+    bool, output_option("--extended", help="further columns: psi2..5 [rad], rms radius, area, area^-1/2")
 ]
-ReducedThickness = Annotated[
-    float, typer.Option("-p", "--reduced-thickness", help="p of the generalised mean", rich_help_panel=PHYSICS)
-]
-Fluctuation = Annotated[
-    float, typer.Option("-k", "--fluctuation", help="gamma shape parameter", rich_help_panel=PHYSICS)
-]
-NucleonWidth = Annotated[
-    float, typer.Option("-w", "--nucleon-width", help="Gaussian width [fm]", rich_help_panel=PHYSICS)
-]
+ReducedThickness = Annotated[float, physics_option("-p", "--reduced-thickness", help="p of the generalised mean")]
+Fluctuation = Annotated[float, physics_option("-k", "--fluctuation", help="gamma shape parameter")]
+NucleonWidth = Annotated[float, physics_option("-w", "--nucleon-width", help="Gaussian width [fm]")]
 ConstitWidth = Annotated[
-    float | None,
-    typer.Option("-v", "--constit-width", help="Gaussian width [fm]; default: same", rich_help_panel=PHYSICS),
+    float | None, physics_option("-v", "--constit-width", help="Gaussian width [fm]; default: same")
 ]
-ConstitNumber = Annotated[
-    int, typer.Option("-m", "--constit-number", help="constituents in a nucleon", rich_help_panel=PHYSICS)
-]
-NucleonMinDist = Annotated[
-    float, typer.Option("-d", "--nucleon-min-dist", help="minimum distance [fm]", rich_help_panel=PHYSICS)
-]
-CrossSection = Annotated[
-    float, typer.Option("-x", "--cross-section", help="sigma_NN inelastic [fm^2]", rich_help_panel=PHYSICS)
-]
+ConstitNumber = Annotated[int, physics_option("-m", "--constit-number", help="constituents in a nucleon")]
+NucleonMinDist = Annotated[float, physics_option("-d", "--nucleon-min-dist", help="minimum distance [fm]")]
+CrossSection = Annotated[float, physics_option("-x", "--cross-section", help="sigma_NN inelastic [fm^2]")]
 SqrtS = Annotated[
-    float | None,
-    typer.Option("--sqrt-s", help="energy of a nucleon pair [GeV], sets the cross section", rich_help_panel=PHYSICS),
+    float | None, physics_option("--sqrt-s", help="energy of a nucleon pair [GeV], sets the cross section")
 ]
-Normalization = Annotated[float, typer.Option("-n", "--normalization", help="overall factor", rich_help_panel=PHYSICS)]
-BMin = Annotated[float, typer.Option("--b-min", help="minimum impact parameter [fm]", rich_help_panel=PHYSICS)]
-BMax = Annotated[
-    float, typer.Option("--b-max", help="maximum impact parameter [fm]; negative: auto", rich_help_panel=PHYSICS)
-]
-RandomSeed = Annotated[
-    int, typer.Option("--random-seed", help="positive integer; else from the system", rich_help_panel=PHYSICS)
-]
-GridMax = Annotated[float, typer.Option("--grid-max", help="grid from -max to +max [fm]", rich_help_panel=GRID)]
-GridStep = Annotated[float, typer.Option("--grid-step", help="cell size [fm]", rich_help_panel=GRID)]
-Beta2 = Annotated[float | None, typer.Option("--beta2", help="quadrupole", rich_help_panel=SHAPE)]
-Beta3 = Annotated[float | None, typer.Option("--beta3", help="octupole", rich_help_panel=SHAPE)]
-Beta4 = Annotated[float | None, typer.Option("--beta4", help="hexadecapole", rich_help_panel=SHAPE)]
-Gamma = Annotated[float | None, typer.Option("--gamma", help="triaxiality [degrees]", rich_help_panel=SHAPE)]
-Radius = Annotated[float | None, typer.Option("--radius", help="R0 [fm]", rich_help_panel=SHAPE)]
-Diffuseness = Annotated[float | None, typer.Option("--diffuseness", help="a [fm]", rich_help_panel=SHAPE)]
-NeutronRadius = Annotated[
-    float | None, typer.Option("--neutron-radius", help="R0 of the neutrons [fm]", rich_help_panel=SHAPE)
-]
-NeutronDiffuseness = Annotated[
-    float | None, typer.Option("--neutron-diffuseness", help="a of the neutrons [fm]", rich_help_panel=SHAPE)
-]
-Correlation = Annotated[
-    str, typer.Option("--correlation", help="short-range: none or miller_spencer", rich_help_panel=SHAPE)
-]
+Normalization = Annotated[float, physics_option("-n", "--normalization", help="overall factor")]
+BMin = Annotated[float, physics_option("--b-min", help="minimum impact parameter [fm]")]
+BMax = Annotated[float, physics_option("--b-max", help="maximum impact parameter [fm]; negative: auto")]
+RandomSeed = Annotated[int, physics_option("--random-seed", help="positive integer; else from the system")]
+GridMax = Annotated[float, grid_option("--grid-max", help="grid from -max to +max [fm]")]
+GridStep = Annotated[float, grid_option("--grid-step", help="cell size [fm]")]
+Beta2 = Annotated[float | None, shape_option("--beta2", help="quadrupole")]
+Beta3 = Annotated[float | None, shape_option("--beta3", help="octupole")]
+Beta4 = Annotated[float | None, shape_option("--beta4", help="hexadecapole")]
+Gamma = Annotated[float | None, shape_option("--gamma", help="triaxiality [degrees]")]
+Radius = Annotated[float | None, shape_option("--radius", help="R0 [fm]")]
+Diffuseness = Annotated[float | None, shape_option("--diffuseness", help="a [fm]")]
+NeutronRadius = Annotated[float | None, shape_option("--neutron-radius", help="R0 of the neutrons [fm]")]
+NeutronDiffuseness = Annotated[float | None, shape_option("--neutron-diffuseness", help="a of the neutrons [fm]")]
+Correlation = Annotated[str, shape_option("--correlation", help="short-range: none or miller_spencer")]
 
 
 def heavyion(
@@ -197,40 +175,22 @@ def heavyion(
     if number_events < 1:
         raise BadInput(f"number of events is {number_events}: need at least 1", status=2)
     shape = {
-        "radius": radius,
-        "diffuseness": diffuseness,
-        "beta2": beta2,
-        "beta3": beta3,
-        "beta4": beta4,
-        "gamma": None if gamma is None else math.radians(gamma),
-        "neutron_radius": neutron_radius,
-        "neutron_diffuseness": neutron_diffuseness,
-        "correlation": None if correlation == "none" else correlation,
-    }
-    a, b = _nuclei((projectile, target), shape, nucleon_min_dist)
-    options = CollisionOptions().changed(
-        {
-            "cross_section": cross_section,
-            "sqrt_s": sqrt_s,
-            "nucleon_width": nucleon_width,
-            "constituent_width": constit_width,
-            "constituent_number": constit_number,
-            "fluctuation": fluctuation,
-            "reduced_thickness": reduced_thickness,
-            "normalization": normalization,
-            "b_min": b_min,
-            "b_max": None if b_max < 0 else b_max,
-            "grid_max": grid_max,
-            "grid_step": grid_step,
-            "ncoll": ncoll,
-        }
-    )
+        "radius": radius, "diffuseness": diffuseness, "beta2": beta2, "beta3": beta3, "beta4": beta4,
+        "gamma": None if gamma is None else math.radians(gamma), "neutron_radius": neutron_radius,
+        "neutron_diffuseness": neutron_diffuseness, "correlation": None if correlation == "none" else correlation,
+    }  # fmt: skip
+    physics = {
+        "cross_section": cross_section, "sqrt_s": sqrt_s, "nucleon_width": nucleon_width,
+        "constituent_width": constit_width, "constituent_number": constit_number, "fluctuation": fluctuation,
+        "reduced_thickness": reduced_thickness, "normalization": normalization, "ncoll": ncoll,
+        "b_min": b_min, "b_max": None if b_max < 0 else b_max, "grid_max": grid_max, "grid_step": grid_step,
+    }  # fmt: skip
+    pair = _nuclei((projectile, target), shape, nucleon_min_dist)
+    options = CollisionOptions().changed(physics)
     seed = random_seed if random_seed > 0 else secrets.randbits(62)
-    with ExitStack() as stack:
-        writers = [] if quiet else [_Lines(number_events, extended)]
-        if output is not None:
-            writers.append(stack.enter_context(_grids(output, number_events, header=not no_header)))
-        _simulate(a, b, number_events, seed, options, writers, profiles=output is not None)
+    lines = None if quiet else _Lines(number_events, extended)
+    with nullcontext() if output is None else _grids(output, number_events, header=not no_header) as grids:
+        _simulate(*pair, number_events, seed, options, lines, grids)
 
 
 def _nuclei(names: tuple[str, str], shape: dict[str, Any], minimum_distance: float) -> tuple[Nucleus, Nucleus]:
@@ -257,20 +217,27 @@ def _nuclei(names: tuple[str, str], shape: dict[str, Any], minimum_distance: flo
 
 
 def _simulate(
-    a: Nucleus, b: Nucleus, events: int, seed: int, options: CollisionOptions, writers: list[Any], *, profiles: bool
+    a: Nucleus,
+    b: Nucleus,
+    events: int,
+    seed: int,
+    options: CollisionOptions,
+    lines: Writer | None,
+    grids: Writer | None,
 ) -> None:
-    """Simulate batch by batch and hand each to every writer."""
+    """Simulate batch by batch and hand each to the writers; entropy profiles are made if there is one of ``grids``."""
     from cloudchamber.simulators.heavyion.collisions import collide
 
     batch = BATCH
-    if profiles:
+    if grids is not None:
         cells = math.ceil(2 * options.grid_max / options.grid_step)
         batch = max(1, min(BATCH, GRID_BATCH_BYTES // (8 * cells**2)))
     for first in range(0, events, batch):
         count = min(batch, events - first)
-        arrays = collide(a, b, count, seed, options, first_event=first, profiles=profiles)
-        for writer in writers:
-            writer(first, arrays)
+        arrays = collide(a, b, count, seed, options, first_event=first, profiles=grids is not None)
+        for write in (lines, grids):
+            if write is not None:
+                write(first, arrays)
 
 
 def _rows(first: int, arrays: Arrays, extended: bool) -> Iterator[tuple[Any, ...]]:
@@ -301,7 +268,7 @@ class _Lines:
 
 
 @contextmanager
-def _grids(path: Path, events: int, *, header: bool) -> Iterator[Any]:
+def _grids(path: Path, events: int, *, header: bool) -> Iterator[Writer]:
     """A writer of entropy profiles: one HDF5 file (TRENTo's layout), or a directory of text files."""
     if path.suffix.lower() not in HDF5_SUFFIXES:
         yield _TextFiles(path, math.ceil(math.log10(events)), header)
@@ -310,7 +277,7 @@ def _grids(path: Path, events: int, *, header: bool) -> Iterator[Any]:
         raise BadInput(f"file {path} exists, will not overwrite")
     if not path.parent.is_dir():
         raise BadInput(f"cannot write {path}: there is no directory {path.parent}")
-    from cloudchamber.data.store import new_file
+    from cloudchamber.data.files import new_file
 
     with new_file(path) as file:
         yield _Hdf5(file)

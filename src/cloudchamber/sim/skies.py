@@ -21,6 +21,7 @@ from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 
 if TYPE_CHECKING:
     from cloudchamber.simulators.cosmicrays.lens import Lens
+    from cloudchamber.simulators.cosmicrays.skies import SkyOptions
 
 SUFFIXES = (".h5", ".hdf5", ".csv")
 MAX_BYTES = 4_000_000_000
@@ -72,16 +73,9 @@ def skies(
     Spectrum: Auger 2020. Field "minimal": deflections 5.1 rad EV / R (coherent) and 2.79 rad EV / R (blurring). A
     Galactic field is tracked once (minutes) and kept in the cache.
     """
-    from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies
-    from cloudchamber.simulators.cosmicrays.universe import UniverseOptions, density_for, draw_universes
+    from cloudchamber.simulators.cosmicrays.skies import SkyOptions
 
-    suffix = output.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    _check_file(output)
     options = SkyOptions(
         cosmic_rays=cosmic_rays, minimum_energy=minimum_energy, composition=composition, exposure=exposure
     )
@@ -100,26 +94,46 @@ def skies(
     seed = secrets.randbits(62) if random_seed is None else random_seed
     lens = _lens(field)
     start = time.monotonic()
-    if sources is None:
-        count = round(fraction * cosmic_rays)
-        about: dict[str, object] = {**dataclasses.asdict(options), "signal_fraction": fraction}
-        records = draw_skies(options, np.full(number, count), seed, lens)
-        what = f"{number} skies of {cosmic_rays} cosmic rays, {count} of them from one source"
-    else:
-        universe = UniverseOptions(sky=options, signal_fraction=fraction)
-        universe = dataclasses.replace(universe, density=density_for(universe, sources))
-        about = dataclasses.asdict(universe)
-        records = draw_universes(universe, number, seed, lens)
-        what = (
-            f"{number} skies of {cosmic_rays} cosmic rays, {records['sources'].mean():.1f} contributing sources on"
-            f" average ({universe.density:.3g} per Mpc^3 within {universe.maximum_distance:g} Mpc)"
-        )
+    records, about, what = _drawn(options, fraction, sources, number, seed, lens)
     about |= {"field": field}
-    if suffix == ".csv":
+    if output.suffix.lower() == ".csv":
         _write_csv(output, records)
     else:
         _write_hdf5(output, records, about, seed)
     typer.echo(f"{output}: {what}, field {field}, seed {seed}, {time.monotonic() - start:.1f} s")
+
+
+def _check_file(output: Path) -> None:
+    """Refuse a file that cannot be written or exists."""
+    if output.suffix.lower() not in SUFFIXES:
+        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
+    if output.exists():
+        raise BadInput(f"file {output} exists, will not overwrite")
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+
+
+def _drawn(
+    options: SkyOptions, fraction: float, sources: float | None, number: int, seed: int, lens: Lens | None
+) -> tuple[Arrays, dict[str, object], str]:
+    """Skies of one source, or of universes with a mean number of sources; their settings, and what they are."""
+    from cloudchamber.simulators.cosmicrays.skies import draw_skies
+    from cloudchamber.simulators.cosmicrays.universe import UniverseOptions, density_for, draw_universes
+
+    of = f"{number} skies of {options.cosmic_rays} cosmic rays"
+    if sources is None:
+        count = round(fraction * options.cosmic_rays)
+        records = draw_skies(options, np.full(number, count), seed, lens)
+        about = {**dataclasses.asdict(options), "signal_fraction": fraction}
+        return records, about, f"{of}, {count} of them from one source"
+    universe = UniverseOptions(sky=options, signal_fraction=fraction)
+    universe = dataclasses.replace(universe, density=density_for(universe, sources))
+    records = draw_universes(universe, number, seed, lens)
+    what = (
+        f"{of}, {records['sources'].mean():.1f} contributing sources on average"
+        f" ({universe.density:.3g} per Mpc^3 within {universe.maximum_distance:g} Mpc)"
+    )
+    return records, dataclasses.asdict(universe), what
 
 
 def _lens(field: str) -> Lens | None:
@@ -137,15 +151,15 @@ def _lens(field: str) -> Lens | None:
 
 
 def _write_hdf5(path: Path, records: Arrays, about: dict[str, object], seed: int) -> None:
+    from cloudchamber.data.shards import write_shard
     from cloudchamber.data.skies import SKY_SCHEMA
-    from cloudchamber.data.store import write_shard
 
     schema = SKY_SCHEMA | ({"sources": SOURCES} if "sources" in records else {})
     write_shard(path, records, schema, {"config": json.dumps(about), "seed": str(seed)})
 
 
 def _write_csv(path: Path, records: Arrays) -> None:
-    from cloudchamber.data.store import replacing
+    from cloudchamber.data.files import replacing
     from cloudchamber.simulators.cosmicrays.directions import to_degrees
 
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:

@@ -15,21 +15,15 @@ signal cosmic rays in each. "Needed" numbers are counted per 1000 cosmic rays.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cloudchamber import arrival_directions as arrivals
-from cloudchamber.arrival_directions import SkyConfig
-from cloudchamber.data.skies import SKY_INPUT, SKY_SCHEMA, SKY_TARGETS, SKY_TRUTH
-from cloudchamber.schema import Arrays
-from cloudchamber.study import PredictorStudy, Probe
-
-if TYPE_CHECKING:
-    from cloudchamber.report.page import Section
+from cloudchamber.experiments import skies
+from cloudchamber.experiments.skies import SkyConfig
+from cloudchamber.schema import Arrays, Learning
+from cloudchamber.study import Probe, late
 
 GRID = (10, 20, 25, 30, 35, 40, 55, 80)
 """Numbers of signal cosmic rays in the probes' skies, per 1000."""
@@ -38,8 +32,10 @@ GRID = (10, 20, 25, 30, 35, 40, 55, 80)
 class CosmicRaySourcesConfig(SkyConfig):
     """What is simulated and learned in the search for one source."""
 
-    skies: int = Field(100_000, ge=20, description="skies to learn from and to test on, half of them isotropic")
-    probe_skies: int = Field(4000, ge=20, description="skies of each further world, half of them isotropic")
+    skies: Learning[int] = Field(
+        100_000, ge=20, description="skies to learn from and to test on, half of them isotropic"
+    )
+    probe_skies: Learning[int] = Field(4000, ge=20, description="skies of each further world, half of them isotropic")
     signal_fraction: float = Field(0.055, gt=0, le=1, description="largest fraction of a sky from its source")
     weakest: float = Field(
         0.2, gt=0, le=1, description="signal skies have between this part of signal_fraction and all"
@@ -67,16 +63,9 @@ def simulate(config: CosmicRaySourcesConfig, first: int, count: int, seeds: np.r
     """Skies from number ``first``: columns of ``data.skies.SKY_SCHEMA``."""
     from cloudchamber.simulators.cosmicrays.skies import draw_skies
 
-    numbers, skies = seeds.spawn(2)
+    numbers, drawn = seeds.spawn(2)
     n_signal = signal_numbers(config, first, count, np.random.default_rng(numbers))
-    return draw_skies(arrivals.sky_options(config), n_signal, skies, arrivals.lens_of(config))
-
-
-def sections(config: CosmicRaySourcesConfig, run: Path) -> list[Section]:
-    """The report's sections."""
-    from cloudchamber.report.skies import source_sections
-
-    return source_sections(run, config, {name: probe.title for name, probe in study.probes.items()})
+    return draw_skies(skies.sky_options(config), n_signal, drawn, skies.lens_of(config))
 
 
 # --- the study --------------------------------------------------------------------------------------------------------
@@ -113,32 +102,14 @@ STANDARD = CosmicRaySourcesConfig(
 )
 PAPER = CosmicRaySourcesConfig()
 
-study = PredictorStudy(
+study = skies.study_of(
     name="cosmic-ray-sources",
     title="A source of ultra-high-energy cosmic rays on the sphere",
     question="How few of a thousand cosmic rays must come from a source to see it at five sigma, and which are they?",
-    reference="arXiv:2003.13038, arXiv:2012.15000",
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
-    schema=SKY_SCHEMA,
-    truth=SKY_TRUTH,
-    lengths=lambda config: {"xyz": 3},  # a user's sky may have any number of cosmic rays
-    records=lambda config: config.skies,
-    records_per_chunk=200,
     simulate=simulate,
-    learning_settings=("skies", "probe_skies", *arrivals.LEARNING_SETTINGS),
-    input_name="cosmic_rays",
-    input=SKY_INPUT,
-    input_lengths=lambda config: {"feature": 4},
-    inputs=arrivals.inputs,
-    targets=arrivals.targets,
-    target_names=SKY_TARGETS,
-    target_unit="",
-    predictors=arrivals.predictors,
-    rows=arrivals.rows,
-    null=arrivals.isotropic,
-    read=arrivals.read,
-    resembles=arrivals.resembles,
-    headline=("graph", "signal", "auc"),
+    columns={},
+    rows=skies.rows,
     probes={
         "helium": _probe("minimal model, helium", "minimal", "He"),
         "mixed": _probe("minimal model, 15 % H, 45 % He, 40 % CNO", "minimal", "mixed"),
@@ -147,9 +118,7 @@ study = PredictorStudy(
         "planck-helium": _probe("JF12 tuned to Planck, helium", "jf12-planck", "He"),
         "uf23-helium": _probe("UF23 base, helium", "uf23", "He"),
     },
-    explanations=arrivals.EXPLANATIONS,
-    sections=sections,
-    search=arrivals.SEARCH,
+    sections=late("cloudchamber.report.skies:source_sections"),
     citation=(
         "N. Langner, M. Erdmann, M. Wirtz, Search for cosmic ray sources using deep learning on spherical data (2019); "
         "T. Bister et al., Identification of patterns in cosmic-ray arrival directions using dynamic graph "

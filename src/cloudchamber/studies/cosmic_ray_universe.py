@@ -11,6 +11,7 @@ significant a typical universe of that density is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,24 +19,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from cloudchamber import arrival_directions as arrivals
-from cloudchamber.arrival_directions import SkyConfig
-from cloudchamber.data.skies import SKY_INPUT, SKY_SCHEMA, SKY_TARGETS, SKY_TRUTH
-from cloudchamber.schema import Array, Arrays
-from cloudchamber.study import PredictorStudy, Probe
+from cloudchamber.experiments import skies
+from cloudchamber.experiments.skies import SkyConfig
+from cloudchamber.schema import Array, Arrays, Learning
+from cloudchamber.study import Probe
 
 if TYPE_CHECKING:
     from cloudchamber.report.page import Section
-
-CHUNK = 200
-"""Skies that one task simulates."""
 
 
 class CosmicRayUniverseConfig(SkyConfig):
     """What is simulated and learned in the search for many sources."""
 
-    skies: int = Field(100_000, ge=20, description="skies to learn from and to test on, half of them isotropic")
-    probe_skies: int = Field(4000, ge=20, description="skies of each density, half of them isotropic")
+    skies: Learning[int] = Field(
+        100_000, ge=20, description="skies to learn from and to test on, half of them isotropic"
+    )
+    probe_skies: Learning[int] = Field(4000, ge=20, description="skies of each density, half of them isotropic")
     lowest_density: float = Field(1e-7, ge=1e-8, le=1e-2, description="of sources, per cubic Mpc")
     highest_density: float = Field(1e-2, ge=1e-8, le=1e-2, description="of sources, per cubic Mpc")
     maximum_distance: float = Field(250.0, gt=0, le=1000, description="radius of the ball with sources in Mpc")
@@ -46,7 +45,7 @@ def simulate(config: CosmicRayUniverseConfig, first: int, count: int, seeds: np.
     from cloudchamber.simulators.cosmicrays.skies import draw_skies
     from cloudchamber.simulators.cosmicrays.universe import UniverseOptions, draw_universes
 
-    sky, lens = arrivals.sky_options(config), arrivals.lens_of(config)
+    sky, lens = skies.sky_options(config), skies.lens_of(config)
     densities, isotropic, *each = seeds.spawn(2 + count)
     records = draw_skies(sky, np.zeros(count, np.int64), isotropic)
     records |= {"sources": np.zeros(count, np.int32), "density": np.zeros(count, np.float32)}
@@ -60,11 +59,10 @@ def simulate(config: CosmicRayUniverseConfig, first: int, count: int, seeds: np.
     return records
 
 
-def sections(config: CosmicRayUniverseConfig, run: Path) -> list[Section]:
+def sections(run: Path, config: CosmicRayUniverseConfig, titles: Mapping[str, str]) -> list[Section]:
     """The report's sections."""
     from cloudchamber.report.skies import universe_sections
 
-    titles = {name: probe.title for name, probe in study.probes.items()}
     densities = {name: float(probe.change(config).lowest_density) for name, probe in study.probes.items()}
     return universe_sections(run, config, titles, densities)
 
@@ -111,36 +109,17 @@ STANDARD = CosmicRayUniverseConfig(
 )
 PAPER = CosmicRayUniverseConfig()
 
-study = PredictorStudy(
+study = skies.study_of(
     name="cosmic-ray-universe",
     title="A universe of sources of ultra-high-energy cosmic rays",
     question="Up to which density of sources is a sky of a thousand cosmic rays told from an isotropic one?",
-    reference="arXiv:2003.13038, arXiv:2012.15000",
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
-    schema={
-        **SKY_SCHEMA,
+    simulate=simulate,
+    columns={
         "sources": Array("sky", "", "truth: sources that gave at least one cosmic ray", dtype="int32", low=0),
         "density": Array("sky", "1/Mpc^3", "truth: density of sources, 0 for an isotropic sky", low=0),
     },
-    truth=(*SKY_TRUTH, "sources", "density"),
-    lengths=lambda config: {"xyz": 3},
-    records=lambda config: config.skies,
-    records_per_chunk=CHUNK,
-    simulate=simulate,
-    learning_settings=("skies", "probe_skies", *arrivals.LEARNING_SETTINGS),
-    input_name="cosmic_rays",
-    input=SKY_INPUT,
-    input_lengths=lambda config: {"feature": 4},
-    inputs=arrivals.inputs,
-    targets=arrivals.targets,
-    target_names=SKY_TARGETS,
-    target_unit="",
-    predictors=arrivals.predictors,
-    rows=arrivals.rows_of_one_kind,
-    null=arrivals.isotropic,
-    read=arrivals.read,
-    resembles=arrivals.resembles,
-    headline=("graph", "signal", "auc"),
+    rows=skies.rows_of_one_kind,
     probes={
         "sources-10": _contributing(10),
         "sources-50": _contributing(50),
@@ -150,9 +129,7 @@ study = PredictorStudy(
         "density-1e-3": _density(1e-3),
         "density-1e-2": _density(1e-2),
     },
-    explanations=arrivals.EXPLANATIONS,
     sections=sections,
-    search=arrivals.SEARCH,
     citation=(
         "T. Bister et al., Identification of patterns in cosmic-ray arrival directions using dynamic graph "
         "convolutional neural networks, Astropart. Phys. 126 (2021) 102527, arXiv:2003.13038"

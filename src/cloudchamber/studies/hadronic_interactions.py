@@ -5,25 +5,13 @@ of 2021 is xju2/gan4hep): pi+ with 25 GeV of kinetic energy in the direction (0.
 FTFP_BERT_ATL, 100 000 events, of which about one in six is elastic. The published adversarial network stands beside
 counts within budgets, flow matching and a projection (arXiv:2210.02747, arXiv:2301.08128).
 
-Conventions: GeV; generators learn in the rest frame of projectile and nucleus; see ``hadronic_interactions``.
+Conventions: GeV; generators learn in the rest frame of projectile and nucleus; see ``experiments.interactions``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from cloudchamber import hadronic_interactions as interactions
-from cloudchamber.hadronic_interactions import InteractionConfig
-
-if TYPE_CHECKING:
-    from cloudchamber.report.page import Section
-
-
-def sections(config: InteractionConfig, run: Path) -> list[Section]:
-    """The report's sections."""
-    return interactions.sections(run, {}, config)
-
+from cloudchamber.experiments import interactions
+from cloudchamber.experiments.interactions import InteractionConfig
 
 TINY = InteractionConfig(
     events=600, width=16, pooled=8, layers=2, count_width=16, steps=2, count_epochs=2, epochs=2, batch_size=64,
@@ -45,7 +33,6 @@ study = interactions.study_of(
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
     records_per_chunk=5000,
     probes={},
-    sections=sections,
     citation=(
         "X. Ju, Let Machine remember the past and simulate physics (2022); T. M. Pham, X. Ju, Simulation of Hadronic "
         "Interactions with Deep Generative Models (2023), arXiv:2310.07553"

@@ -1,26 +1,21 @@
-"""One model for all hadrons on all materials: complete final states for pions, kaons, protons and neutrons of 1 to 100
-GeV on hydrogen to lead, learned from Geant4.
+"""One model for all hadrons on all materials: complete final states, learned from Geant4.
+
+Pions, kaons, protons and neutrons of 1 to 100 GeV on hydrogen to lead.
 
 The question that the talk of X. Ju ("Let Machine remember the past and simulate physics", 2022) asks at its end: is one
 model possible that simulates all hadron types across all kinematic ranges? Kinetic energies are drawn evenly in the
 logarithm. Copper and the energies from 25 to 36 GeV are kept from the training; the probe ``grid`` goes through all
 projectiles, targets and four energies, these among them.
 
-Conventions: GeV; generators learn in the rest frame of projectile and nucleus; see ``hadronic_interactions``.
+Conventions: GeV; generators learn in the rest frame of projectile and nucleus; see ``experiments.interactions``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from cloudchamber import hadronic_interactions as interactions
-from cloudchamber.hadronic_interactions import GRID, GRID_ENERGIES, InteractionConfig
+from cloudchamber.experiments import interactions
+from cloudchamber.experiments.interactions import GRID, GRID_ENERGIES, InteractionConfig
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS
 from cloudchamber.study import Probe
-
-if TYPE_CHECKING:
-    from cloudchamber.report.page import Section
 
 HADRONS = tuple(PROJECTILES)
 MATERIALS = tuple(name for name in TARGETS if name != "Cu")
@@ -29,11 +24,6 @@ MATERIALS = tuple(name for name in TARGETS if name != "Cu")
 def grid(config: InteractionConfig) -> InteractionConfig:
     """All projectiles on all targets, copper too, at fixed energies."""
     return config.changed({"targets": tuple(TARGETS), "energies": GRID_ENERGIES})
-
-
-def sections(config: InteractionConfig, run: Path) -> list[Section]:
-    """The report's sections."""
-    return interactions.sections(run, {name: probe.title for name, probe in study.probes.items()}, config)
 
 
 WORLD = InteractionConfig(
@@ -63,6 +53,5 @@ study = interactions.study_of(
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
     records_per_chunk=2000,
     probes={GRID: Probe("every projectile, target and energy", grid, lambda config: config.probe_events)},
-    sections=sections,
     citation="X. Ju, Let Machine remember the past and simulate physics (2022)",
 )

@@ -48,7 +48,13 @@ def from_degrees(longitude: NDArray[np.floating], latitude: NDArray[np.floating]
 
 
 def to_degrees(direction: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Longitude in [0, 360) and latitude in [-90, 90] in degrees of vectors (..., 3) of any length but 0."""
+    """Longitude in [0, 360) and latitude in [-90, 90] in degrees of vectors (..., 3) of any length but 0.
+
+    Examples:
+        >>> longitude, latitude = to_degrees(to_equatorial(np.array([1.0, 0.0, 0.0])))  # the Galactic centre
+        >>> round(float(longitude), 1), round(float(latitude), 1)
+        (266.4, -28.9)
+    """
     x, y, z = np.moveaxis(np.asarray(direction, np.float64), -1, 0)
     return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
 

@@ -108,6 +108,11 @@ def charges_of(composition: str) -> tuple[NDArray[np.int64], NDArray[np.float64]
 
     Raises:
         BadInput: unknown element, a fraction that is no number in [0, 1], or a sum other than 1.
+
+    Examples:
+        >>> charges, fractions = charges_of("mixed")
+        >>> charges.tolist(), fractions.tolist()
+        ([1, 2, 7], [0.15, 0.45, 0.4])
     """
     text = MIXTURES.get(composition.strip(), composition)
     charges, fractions = [], []

@@ -100,7 +100,9 @@ def field_at(
     """The whole field of a model (b_x, b_y, b_z) [muG] at (x, y, z) [kpc].
 
     Args:
-        x, y, z: Galactocentric place.
+        x: Galactocentric place; the Sun is at negative x.
+        y: to Galactic longitude 90 degrees.
+        z: to the Galactic north.
         model: which field.
         box: turbulence of unit rms (see ``turbulent_box``); not looked at if the model has none.
         key: of the striation's signs.

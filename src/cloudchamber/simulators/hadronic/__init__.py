@@ -1,0 +1,1 @@
+"""Hadronic interactions: Geant4 and UrQMD behind one face, events, kinematics, particles."""

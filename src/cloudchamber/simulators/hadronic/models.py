@@ -89,7 +89,8 @@ def beam_of(
 
     Args:
         chosen: the model, whose limits are kept.
-        projectile, target: names.
+        projectile: its name.
+        target: its name.
         kinetic_energy: in GeV.
         direction: (3,), of any length but 0.
         n: events.

@@ -1,5 +1,6 @@
-"""Charge, baryon number, strangeness and mass of hadrons and nuclei by PDG code (package ``particle``; PDG, "Monte
-Carlo particle numbering scheme"), and which projectiles and targets there are.
+"""Charge, baryon number, strangeness and mass of hadrons and nuclei by PDG code, and the projectiles and targets.
+
+Source: package ``particle``; PDG, "Monte Carlo particle numbering scheme".
 
 Conventions: charge in e; masses in GeV; strangeness counts s as -1. K0S and K0L are no eigenstates of strangeness: they
 count as 0, and each may stand for +1 or -1 in the budget of an event.
@@ -60,7 +61,12 @@ def target_charge(name: str) -> int:
 
 
 def nucleus_code(charge: int, baryons: int) -> int:
-    """PDG code of a nucleus in its ground state; the proton and the neutron keep their own."""
+    """PDG code of a nucleus in its ground state; the proton and the neutron keep their own.
+
+    Examples:
+        >>> nucleus_code(82, 208), nucleus_code(1, 1)
+        (1000822080, 2212)
+    """
     if baryons == 1 and charge in (0, 1):
         return 2212 if charge else 2112
     return NUCLEUS + 10_000 * charge + 10 * baryons
@@ -99,7 +105,12 @@ def quantum_numbers(code: int) -> QuantumNumbers:
 
 
 def conserved(codes: NDArray[np.integer]) -> NDArray[np.int64]:
-    """(particle, 3): charge, baryon number and strangeness of PDG codes (particle,)."""
+    """Charge, baryon number and strangeness (particle, 3) of PDG codes (particle,).
+
+    Examples:
+        >>> conserved(np.array([211, 2112, 3122, 1000060120])).tolist()  # pi+, n, Lambda, carbon 12
+        [[1, 0, 0], [0, 1, 0], [0, 1, -1], [6, 12, 0]]
+    """
     kinds, places = np.unique(codes, return_inverse=True)
     table = np.array([quantum_numbers(int(kind)) for kind in kinds], dtype=np.int64).reshape(-1, 3)
     return np.asarray(table[places])

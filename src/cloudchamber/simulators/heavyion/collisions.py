@@ -21,9 +21,9 @@ from pydantic import Field, model_validator
 from cloudchamber.schema import Arrays, BadInput, Config
 
 from .cross_section import MAX_IMPACT_WIDTHS, cross_section_at, opacity, sampling_width
-from .events import COLUMNS, MAX_TRIALS, Geometry, Side, side, simulate
+from .events import COLUMNS, MAX_TRIALS, Geometry, side, simulate
 from .nuclei import Nucleus, surface_radius
-from .participants import Interaction, interaction
+from .participants import Interaction, Side, interaction
 from .sampling import sampler
 from .thickness import Mesh, mesh
 
@@ -114,7 +114,8 @@ def collide(
     """Minimum-bias (or impact-parameter selected) collisions, each with at least one colliding pair.
 
     Args:
-        nucleus_a, nucleus_b: projectile (moved to +x) and target.
+        nucleus_a: projectile, moved to +x.
+        nucleus_b: target.
         n_events: number of events.
         seed: any integer; the same seed gives the same events.
         options: physical and grid options; None: TRENTo's defaults.
@@ -185,7 +186,10 @@ def collide_common(
 
     Args:
         pairs: (projectile, target), e.g. of the same mass number and different shape.
-        n_events, seed, options, first_event: as in ``collide``.
+        n_events: number of events.
+        seed: any integer, as in ``collide``.
+        options: as in ``collide``.
+        first_event: as in ``collide``.
 
     Returns:
         One set of arrays as of ``collide`` for each pair, with ``collided`` (bool).

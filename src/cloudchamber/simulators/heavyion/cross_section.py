@@ -32,6 +32,10 @@ def cross_section_at(sqrt_s: float) -> float:
 
     Returns:
         sigma_NN [fm^2].
+
+    Examples:
+        >>> round(10 * cross_section_at(5020), 1)  # mb, lead at the LHC
+        67.1
     """
     if not 10.0 <= sqrt_s <= 1e5:
         raise BadInput(f"sqrt(s) = {sqrt_s:g} GeV: the cross section is known from 10 to 100000 GeV", status=2)
@@ -57,7 +61,8 @@ def opacity(cross_section: float, nucleon_width: float, constituent_width: float
 
     Args:
         cross_section: sigma_NN [fm^2].
-        nucleon_width, constituent_width: w and v [fm].
+        nucleon_width: w [fm].
+        constituent_width: v [fm].
         constituents: m.
 
     Returns:

@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from . import randomness as rnd
-from .participants import Cells, Interaction, cells, mark, near_box, place_constituents, sort_into_cells
+from .participants import Interaction, Side, cells, mark, near_box, place_constituents, sort_into_cells
 from .randomness import key_of, uniform, unit_gamma
 from .sampling import Sampler, draw_body, euler, rotation, to_transverse
 from .thickness import Mesh, clear, deposit, joint_box, moments, reduce_thickness
@@ -50,22 +50,6 @@ class Geometry(NamedTuple):
     share: float
     fixed: bool
     angles: Floats
-
-
-class Side(NamedTuple):
-    """Working memory of one nucleus."""
-
-    body: Floats
-    matrix: Floats
-    x: Floats
-    y: Floats
-    hit: NDArray[np.bool_]
-    constituents: Floats
-    extent: Floats
-    near: NDArray[np.int64]
-    cells: Cells
-    grid: NDArray[np.float32]
-    box: NDArray[np.int64]
 
 
 def side(count: int, constituents: int, mesh: Mesh) -> Side:
@@ -126,10 +110,7 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
         for k in range(fb):
             place_constituents(key_of(trial, rnd.CONSTITUENTS_B), b.near[k], f, b.constituents, b.extent)
     pairs = key_of(trial, rnd.PAIRS)
-    found = mark(
-        fa, a.near, a.x, a.y, a.hit, a.constituents, a.extent, b.cells, b.hit, b.constituents, b.extent,
-        frame, columns, rows, False, count_all, pairs, f,
-    )  # fmt: skip
+    found = mark(fa, a, b, frame, columns, rows, False, count_all, pairs, f)
     if count_all or found == 0:
         return found
     # A's marks are final. B's still unmarked nucleons can only have collided with marked nucleons of A.
@@ -139,10 +120,7 @@ def _collide_nucleons(trial: np.uint64, na: int, nb: int, a: Side, b: Side, f: I
             a.near[left] = a.near[k]
             left += 1
     sort_into_cells(left, a.near, a.x, a.y, frame, columns, rows, a.cells)
-    return found + mark(
-        fb, b.near, b.x, b.y, b.hit, b.constituents, b.extent, a.cells, a.hit, a.constituents, a.extent,
-        frame, columns, rows, True, False, pairs, f,
-    )  # fmt: skip
+    return found + mark(fb, b, a, frame, columns, rows, True, False, pairs, f)
 
 
 @njit(cache=True, nogil=True)

@@ -190,7 +190,9 @@ def density(nucleus: Nucleus, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> NDArr
 
     Args:
         nucleus: of kind ``"woods_saxon"``.
-        x, y, z: coordinates [fm], broadcast.
+        x: coordinate [fm].
+        y: coordinate [fm]; all three are broadcast.
+        z: coordinate along the symmetry axis [fm].
 
     Returns:
         rho / rho0, dimensionless, 1 deep inside. Not normalised between protons and neutrons of a skin.
@@ -276,9 +278,15 @@ def nucleus(
 
     Args:
         name: a key of ``NUCLEI``.
-        radius, diffuseness, neutron_radius, neutron_diffuseness, minimum_distance: lengths [fm].
-        beta2, beta3, beta4: deformation.
+        radius: R0 [fm].
+        diffuseness: a [fm].
+        beta2: quadrupole deformation.
+        beta3: octupole deformation.
+        beta4: hexadecapole deformation.
         gamma: triaxiality [rad].
+        neutron_radius: R0 of the neutrons [fm].
+        neutron_diffuseness: a of the neutrons [fm].
+        minimum_distance: of two nucleons [fm].
         correlation: short-range correlation, see ``Nucleus``.
 
     Raises:

@@ -88,6 +88,35 @@ class Cells(NamedTuple):
     y: Floats
 
 
+class Side(NamedTuple):
+    """Working memory of one nucleus.
+
+    Attributes:
+        body: positions in the body frame, as ``sampling.draw_body`` leaves them.
+        matrix: rotation into the laboratory (3, 3).
+        x, y: transverse positions of the nucleons [fm].
+        hit: which nucleons take part.
+        constituents: offsets of the constituents from their nucleon [fm] (nucleon, constituent, 2).
+        extent: of each nucleon the largest of these offsets [fm].
+        near: nucleons that may collide at all, padded.
+        cells: those, sorted into cells.
+        grid: thickness of the participants.
+        box: part of the grid that is not zero.
+    """
+
+    body: Floats
+    matrix: Floats
+    x: Floats
+    y: Floats
+    hit: NDArray[np.bool_]
+    constituents: Floats
+    extent: Floats
+    near: Ints
+    cells: Cells
+    grid: NDArray[np.float32]
+    box: Ints
+
+
 def cells(count: int, most: int) -> Cells:
     """Memory for ``count`` nucleons in at most ``most`` cells."""
     return Cells(
@@ -194,20 +223,22 @@ def _plain_hit(u: float, d2: float, forces: Interaction) -> bool:
 
 @njit(cache=True, nogil=True)
 def mark(  # noqa: PLR0912
-    candidates: int, near: Ints, x: Floats, y: Floats, hit: NDArray[np.bool_], one: Floats, extent_one: Floats,
-    other: Cells, other_hit: NDArray[np.bool_], two: Floats, extent_two: Floats,
-    frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool, key: np.uint64, forces: Interaction,
+    candidates: int, one: Side, other: Side, frame: Floats, columns: int, rows: int, swapped: bool, exhaustive: bool,
+    key: np.uint64, forces: Interaction,
 ) -> int:  # fmt: skip
-    """Test the nucleons ``near`` against the other nucleus' cells and mark both members of colliding pairs.
+    """Test the first ``near`` nucleons of one nucleus against the other's cells; mark both members of colliding pairs.
 
     Without ``exhaustive`` nucleons already marked are passed over and the others tested until their first collision,
-    so that afterwards the marks of this nucleus are final; with it all pairs are tested.
+    so that afterwards the marks of this nucleus are final; with it all pairs are tested. One long loop: a function per
+    nucleon would spend more on passing its arrays than on the tests.
 
     Args:
-        candidates, near, x, y, hit, one, extent_one: this nucleus: how many and which nucleons, positions [fm], marks,
-            constituents' offsets (A, m, 2) and their largest distance.
-        other, other_hit, two, extent_two: the other nucleus.
-        frame, columns, rows: geometry of the cells.
+        candidates: how many of ``one.near`` are tested.
+        one: this nucleus.
+        other: the other nucleus, its nucleons sorted into cells.
+        frame: left edge, lower edge and inverse size of the cells.
+        columns: of cells.
+        rows: of cells.
         swapped: whether this nucleus is B (the pair's random number is that of (nucleon of A, nucleon of B)).
         exhaustive: test all pairs.
         key: stream of the pairs.
@@ -216,16 +247,15 @@ def mark(  # noqa: PLR0912
     Returns:
         The number of colliding pairs found.
     """
-    cut = forces.reach * forces.reach
+    cells, hit, cut = other.cells, one.hit, forces.reach * forces.reach
     structured = forces.spread > 0.0
     stride = np.uint64(4096) * GOLDEN if swapped else GOLDEN
     collisions = 0
-    # One long loop: a function per nucleon would spend more on passing its arrays than on the tests.
     for c in range(candidates):
-        i = near[c]
+        i = one.near[c]
         if hit[i] and not exhaustive:
             continue
-        xi, yi = x[i], y[i]
+        xi, yi = one.x[i], one.y[i]
         column, line = int((xi - frame[0]) * frame[2]), int((yi - frame[1]) * frame[2])
         left, right = max(column - RINGS, 0), min(column + RINGS, columns - 1)
         first = key + np.uint64((i if swapped else i * 4096) + 1) * GOLDEN  # pair (a, b) has counter 4096 a + b + 1
@@ -233,23 +263,24 @@ def mark(  # noqa: PLR0912
             row = line + ((step + 1) // 2 if step % 2 else -(step // 2))  # the nearest rows first
             if row < 0 or row >= rows:
                 continue
-            begin, end = other.start[row * columns + left], other.start[row * columns + right + 1]
+            begin, end = cells.start[row * columns + left], cells.start[row * columns + right + 1]
             for block in range(begin, end, BLOCK):
-                if not structured and not _some_may_hit(xi, yi, first, stride, block, other, forces):
+                if not structured and not _some_may_hit(xi, yi, first, stride, block, cells, forces):
                     continue
                 for at in range(block, min(block + BLOCK, end)):
-                    dx, dy = other.x[at] - xi, other.y[at] - yi
+                    dx, dy = cells.x[at] - xi, cells.y[at] - yi
                     d2 = dx * dx + dy * dy
                     if d2 > cut:
                         continue
-                    j = other.listed[at]
+                    j = cells.listed[at]
                     u = as_uniform(mix(first + np.uint64(j) * stride))
                     if structured:
-                        struck = _structured_hit(u, dx, dy, forces, one[i], two[j], extent_one[i] + extent_two[j])
+                        extent = one.extent[i] + other.extent[j]
+                        struck = _structured_hit(u, dx, dy, forces, one.constituents[i], other.constituents[j], extent)
                     else:
                         struck = _plain_hit(u, d2, forces)
                     if struck:
-                        hit[i] = other_hit[j] = True
+                        hit[i] = other.hit[j] = True
                         collisions += 1
                         if not exhaustive:
                             break

@@ -156,7 +156,7 @@ def _draw_bodies(key: np.uint64, first: int, last: int, t: Tables, density: int,
 
 @njit(cache=True, nogil=True)
 def _triaxial_azimuth(axial: float, triaxial: float, u: float) -> float:
-    """phi / 2 pi from the density (A + B cos 2 phi)^3 at given cos(theta): its quantile by Newton's method."""
+    """Azimuth phi / 2 pi from the density (A + B cos 2 phi)^3 at given cos(theta): its quantile by Newton's method."""
     ratio = triaxial / axial
     a0 = 1.0 + 1.5 * ratio * ratio
     a1 = 3.0 * ratio + 0.75 * ratio**3

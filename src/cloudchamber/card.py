@@ -1,0 +1,123 @@
+"""The card of a study, for ``cloudchamber describe`` and the documentation: its parts, and where each lives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cloudchamber.study import GeneratorStudy, PredictorStudy, Study, installed, learners_of, study_names
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a card, and the module in which what it names lives (empty: nowhere in particular)."""
+
+    text: str
+    module: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading, a remark on it, and its lines."""
+
+    heading: str
+    remark: str
+    entries: list[Entry]
+
+
+def card(study: Study) -> list[Part]:
+    """The parts of a study's card, in the order in which a reader wants them."""
+    first = study.preset(next(iter(study.presets)))
+    record = next(array.axes for array in study.schema.values() if array.of is None).split()[0]
+    columns = [
+        Entry(f"{name} ({array.axes}) [{array.unit or '1'}]: {array.doc}") for name, array in study.schema.items()
+    ]
+    learners = learners_of(study, first, 0, "cpu")
+    lines = [Entry(f"{name} ({one.kind}): {one.title}", type(one).__module__) for name, one in learners.items()]
+    found = [Part("Data", f" (one record for each {record})", columns)]
+    if isinstance(study, PredictorStudy):
+        asked = [
+            Entry(f"Inputs ({study.input.axes}): {study.input.doc}"),
+            Entry(f"Targets [{study.target_unit or '1'}]: {', '.join(study.target_names)}"),
+        ]
+        found.append(Part("Question", "", asked))
+    found += [
+        Part("Generators" if isinstance(study, GeneratorStudy) else "Predictors", "", lines),
+        Part("Steps", "", _steps(study)),
+        Part("Probes", "", [Entry(f"{name}: {probe.title}") for name, probe in study.probes.items()]),
+    ]
+    if study.extras:
+        found.append(
+            Part(
+                "Extras", "", [Entry(f"{one} ({'installed' if installed(one) else 'missing'})") for one in study.extras]
+            )
+        )
+    settings = [
+        Entry(
+            f"{key} = {', '.join(_value(config, key) for config in study.presets.values())}: {field.description or ''}"
+        )
+        for key, field in type(first).model_fields.items()
+    ]
+    return [*found, Part("Settings", f" (--set key=value), by preset: {', '.join(study.presets)}", settings)]
+
+
+def _value(config: Any, key: str) -> str:
+    return str(getattr(config, key))
+
+
+def _steps(study: Study) -> list[Entry]:
+    """What a study does itself, and where."""
+    steps: dict[str, Callable[..., Any] | None] = {"simulate": study.simulate, "sections": study.sections}
+    if isinstance(study, PredictorStudy):
+        steps = {"simulate": study.simulate, "inputs": study.inputs, "rows": study.rows, "sections": study.sections}
+    elif isinstance(study, GeneratorStudy):
+        steps = {"simulate": study.simulate, "events": study.events, "rows": study.rows, "sections": study.sections}
+    texts = {
+        "simulate": "simulate: the records of a chunk",
+        "inputs": "inputs: records to what predictors read",
+        "events": "events: columns of records to events",
+        "rows": "rows: metrics with errors",
+        "sections": "sections: the report",
+    }
+    found = [Entry(texts[name], _home(step)) for name, step in steps.items() if step is not None]
+    return found + [Entry(f"explanation {name}", _home(one)) for name, one in study.explanations.items()]
+
+
+def _home(step: Callable[..., Any]) -> str:
+    """The module of a function; of a partial one, that of what it was made from."""
+    return _home(step.func) if isinstance(step, partial) else step.__module__
+
+
+def study_file(source: str) -> Path:
+    """The file of a study, given by name or by its path."""
+    if source.endswith(".py"):
+        return Path(source).resolve()
+    module = find_spec(study_names()[source])
+    assert module is not None
+    assert module.origin is not None
+    return Path(module.origin)
+
+
+def results_file(study: str) -> Path:
+    """results/<study>.json: beside the package when installed, at the root of a checkout."""
+    beside = Path(__file__).parent / "results" / f"{study}.json"
+    return beside if beside.exists() else Path(__file__).parents[2] / "results" / f"{study}.json"
+
+
+def headline(study: Study) -> str:
+    """The study's headline number from results/, or that there is none."""
+    from cloudchamber.terminal import value_and_error
+
+    path = results_file(study.name)
+    if not path.exists():
+        return "not measured yet"
+    predictor, target, metric = study.headline
+    for row in json.loads(path.read_text())["rows"]:
+        if (row["predictor"], row["sample"], row["target"], row["metric"]) == (predictor, "test", target, metric):
+            return f"{predictor}: {metric}({target}) = {value_and_error(row)}"
+    return "not measured yet"

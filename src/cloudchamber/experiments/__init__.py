@@ -1,0 +1,1 @@
+"""Experiments: settings, truth, learners and rows that several studies of one system share."""

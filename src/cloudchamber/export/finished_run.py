@@ -1,0 +1,21 @@
+"""Export of a finished run: the ensemble of a study of predictors, the generator of a study of generators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloudchamber.export.ensemble import export_ensemble
+from cloudchamber.export.hadronic_generator import export_generator
+from cloudchamber.run_directory import open_run
+from cloudchamber.study import GeneratorStudy
+
+
+def export_run(path: Path, output: Path) -> Path:
+    """Write the network behind the headline number of a finished run to ``output``.
+
+    Raises:
+        BadInput: no finished run, a network that cannot be exported, a missing extra, a directory that exists, or files
+            that do not say what PyTorch says.
+    """
+    run = open_run(path)
+    return export_generator(run, output) if isinstance(run.study, GeneratorStudy) else export_ensemble(run, output)
