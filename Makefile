@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo test clean
+.PHONY: demo test docs coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cloudchamber run nuclear-shape --preset quick
@@ -14,7 +14,16 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/sphinx-build -W -q docs build/docs
 	$(BIN)/pytest -n 2 --dist worksteal
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -W -q docs build/docs
+	@echo build/docs/index.html
+
+# Which lines no test reaches (also those that run in other processes); numba's kernels are compiled and do not count.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
 
 # torch comes from constraints.txt; where the CPU wheel's version carries a "+cpu" tag, pip takes it from PyTorch's index.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -29,4 +38,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,7 @@
-"""Write the README's table of studies from results/ (``python docs/results_table.py``; a test checks it)."""
+"""Write tables of measured numbers from results/ into the README and the studies' pages; a test checks them.
+
+Command: ``python docs/results_table.py``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-START, END = "<!-- results: made by docs/results_table.py -->", "<!-- end of results -->"
+START, END = "<!-- {}: made by docs/results_table.py -->", "<!-- end of results -->"
 COLUMNS = {
     "nuclear-shape": (
         ("test", "abs_beta2", "r2", "R² of abs(β2)"),
@@ -50,13 +53,35 @@ COLUMNS = {
         ("test", "charge", "violation_rate", "charge violated"),
         ("test", "energy_momentum", "largest_violation", "energy, momentum off by [GeV]"),
     ),
+    "photon-mean-free-path": (
+        ("test", "mean_free_path", "mae", "mean absolute error [cm]"),
+        ("test", "mean_free_path", "r2", "R²"),
+        ("test", "mean_free_path", "coverage_68", "coverage of 68 % intervals"),
+    ),
 }
+AUC = "AUC against Geant4 (0.5: none can tell)"
+DUELS = {
+    "nuclear-shape": ("R² of abs(β2)", "test", "abs_beta2", "r2", "se_resnet_size", "template_size"),
+    "cosmic-ray-sources": (
+        "signal cosmic rays of 1000 for 5σ", "helium", "signal", "signal_needed", "deepsphere", "likelihood"
+    ),
+    "cosmic-ray-universe": (
+        "σ of the median sky, 1e-4 sources / Mpc³", "density-1e-4", "signal", "median_sigma", "graph", "template"
+    ),
+    "hadronic-interactions": (AUC, "test", "all", "auc", "flow", "parametrisation"),
+    "hadronic-materials": (AUC, "test", "all", "auc", "flow", "parametrisation"),
+    "photon-mean-free-path": (
+        "mean absolute error [cm]", "test", "mean_free_path", "mae", "network", "likelihood"
+    ),
+}  # fmt: skip
+"""What the README says of a study: the measure, its place in the table, the network and the physicist's method."""
 RECORDS = {
     "nuclear-shape": "hold-out shapes",
     "cosmic-ray-sources": "hold-out skies",
     "cosmic-ray-universe": "hold-out skies",
     "hadronic-interactions": "hold-out interactions",
     "hadronic-materials": "hold-out interactions",
+    "photon-mean-free-path": "hold-out beams",
 }
 SMALLER_IS_BETTER = ("mae", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference")
 NO_WINNER = ("violation_rate", "largest_violation", "nearest_neighbour_ratio")
@@ -122,16 +147,40 @@ def table(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def filled(readme: str) -> str:
-    """The README with its tables made anew: one pair of marks a study, named after it."""
-    for path in sorted((ROOT / "results").glob("*.json")):
-        metrics = json.loads(path.read_text())
-        start = START.replace("results:", f"{metrics['study']}:")
-        before, rest = readme.split(start)
-        after = rest.split(END, 1)[1]
-        readme = before + start + "\n" + table(metrics) + "\n" + END + after
-    return readme
+def summary(results: dict[str, dict]) -> str:
+    """One line a study: the measure, the network's number and the physicist's, the better one in bold."""
+    lines = ["| study | measured | network | physicist's method | floor |", "|---|---|---|---|---|"]
+    for name, metrics in results.items():
+        measure, sample, target, metric, *duel = DUELS[name]
+        rows = {(r["predictor"], r["sample"], r["target"], r["metric"]): r for r in metrics["rows"]}
+        known = [rows[one, sample, target, metric] for one in duel]
+        best = min(known, key=lambda row: badness(row["target"], row["metric"], row["value"]))
+        cells = [
+            f"{metrics['predictors'][row['predictor']]['title']}: " + (f"**{cell(row)}**" if row is best else cell(row))
+            for row in known
+        ]
+        floor = next((n for n, card in metrics["predictors"].items() if card["kind"] == "floor"), "")
+        cells.append(cell(rows.get((floor, sample, target, metric))))
+        lines.append(f"| [`{name}`](docs/studies/{name}.md) | {measure} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def put(text: str, mark: str, content: str) -> str:
+    """The text with new content between its pair of marks."""
+    before, rest = text.split(START.format(mark))
+    return f"{before}{START.format(mark)}\n{content}\n{END}{rest.split(END, 1)[1]}"
+
+
+def filled() -> dict[Path, str]:
+    """Every file with tables, with its tables made anew."""
+    results = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "results").glob("*.json"))}
+    files = {ROOT / "README.md": put((ROOT / "README.md").read_text(), "studies", summary(results))}
+    for name, metrics in results.items():
+        page = ROOT / "docs" / "studies" / f"{name}.md"
+        files[page] = put(page.read_text(), name, table(metrics))
+    return files
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(filled((ROOT / "README.md").read_text()))
+    for path, text in filled().items():
+        path.write_text(text)

@@ -43,6 +43,19 @@ def sky_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return travel(opened, Resources(workers=1, device="cpu")).path
 
 
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the toy study with seed 3. Not to be changed: copy it."""
+    from cloudchamber.run import travel
+    from cloudchamber.run_directory import Resources, new_run
+
+    home = tmp_path_factory.mktemp("toy")
+    source = str(Path(__file__).with_name("toy_study.py"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDCHAMBER_CACHE", str(home / "cache"))
+        return travel(new_run(source, preset="tiny", seed=3, runs=home / "runs"), Resources(1, device="cpu")).path
+
+
 @pytest.fixture(autouse=True)
 def torch_unchanged() -> Iterator[None]:
     """Fail the test that changes torch's default type or gradient mode."""

@@ -195,15 +195,16 @@ def test_a_generator_may_stand_on_one_before_it(
     assert len(read_events(tmp_path / "new.h5")[0]) == 3
 
 
-def test_history_has_the_parts_of_a_predictor_and_members_once(finished: Path, tmp_path: Path) -> None:
+def test_history_has_the_parts_of_a_predictor_and_the_members_of_an_ensemble(finished: Path, tmp_path: Path) -> None:
     run = replace(open_run(finished), path=tmp_path)
-    for name in ("flow", "flow/counts", "nets", "nets/member-0"):
+    for name in ("flow", "flow/counts", "nets/member-0", "nets/member-2", "nets/member-10"):
         directory = tmp_path / "checkpoints" / name
         directory.mkdir(parents=True)
         (directory / "history.csv").write_text(f"epoch,train_loss\n0,{len(name)}\n")
     merge_history(run)
     assert (tmp_path / "history.csv").read_text().splitlines() == [
-        "predictor,epoch,train_loss", "flow/counts,0,11", "flow,0,4", "nets,0,4",
+        "predictor,epoch,train_loss,member", "flow/counts,0,11,", "flow,0,4,",
+        "nets,0,13,0", "nets,0,13,2", "nets,0,14,10",
     ]  # fmt: skip
 
 

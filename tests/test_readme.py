@@ -1,10 +1,15 @@
-"""The README's numbers are those of results/, and its commands exist."""
+"""The numbers of the README and of the studies' pages are those of results/, and the README's commands work."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,13 +44,12 @@ def test_a_generator_is_best_that_can_be_told_least() -> None:
     assert "**" not in lines["above"] + lines["again"]
 
 
-def test_the_table_is_made_from_results() -> None:
-    module = results_table()
-    readme = (ROOT / "README.md").read_text()
-    for path in (ROOT / "results").glob("*.json"):
-        assert f"`{path.stem}`, preset `standard`" in readme
-    assert "| SE-ResNet-34, with size |" in readme
-    assert module.filled(readme) == readme, "run python docs/results_table.py"
+def test_the_tables_are_made_from_results() -> None:
+    files = results_table().filled()
+    assert {path.stem for path in files} == {"README", *(path.stem for path in (ROOT / "results").glob("*.json"))}
+    for path, text in files.items():
+        assert text == path.read_text(), f"{path}: run python docs/results_table.py"
+    assert "| SE-ResNet-34, with size |" in files[ROOT / "docs" / "studies" / "nuclear-shape.md"]
 
 
 def test_the_two_commands() -> None:
@@ -53,3 +57,10 @@ def test_the_two_commands() -> None:
     for target in ("demo", "test"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL))
+def test_the_python_of_the_readme_runs_and_prints_numbers(block: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\d\.\d", done.stdout)

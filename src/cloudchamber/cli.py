@@ -91,12 +91,14 @@ def options(
 @app.command("list")
 def list_studies() -> None:
     """The studies: question, presets, headline number."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from cloudchamber.card import headline
     from cloudchamber.study import load_study, study_names
 
-    table = Table("study", "question", "presets", "headline (standard preset)", box=None, pad_edge=False)
+    table = Table(
+        Column("study", no_wrap=True), "question", "presets", "headline (standard preset)", box=None, pad_edge=False
+    )
     for name in sorted(study_names()):
         study = load_study(name)
         table.add_row(name, study.question, " ".join(study.presets), headline(study))

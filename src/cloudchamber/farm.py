@@ -36,7 +36,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 import cloudchamber
-from cloudchamber.data.columns import checked
+from cloudchamber.data.columns import checked_columns
 from cloudchamber.data.files import cache_directory, exclusive
 from cloudchamber.data.seal import is_sealed
 from cloudchamber.data.shards import read_attributes, write_shard
@@ -279,7 +279,7 @@ def simulate_chunk(study: Study, origin: Origin, chunk: Chunk) -> Arrays:
     seeds = np.random.SeedSequence(origin.seed, spawn_key=(chunk.number,))
     arrays = study.simulate(config, chunk.first, chunk.count, seeds)
     try:
-        return checked(arrays, study.schema, study.lengths(config), chunk.count)
+        return checked_columns(arrays, study.schema, study.lengths(config), chunk.count)
     except BadInput as error:
         raise BadInput(f"study {study.name!r}, records from {chunk.first}: simulated {error}") from None
 

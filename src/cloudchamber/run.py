@@ -16,6 +16,7 @@ import numpy as np
 from cloudchamber import generation, prediction
 from cloudchamber.data.files import write_arrays
 from cloudchamber.run_directory import (
+    HERE,
     Resources,
     Run,
     choose_device,
@@ -41,14 +42,30 @@ def steps_of(study: Study) -> ModuleType:
     return generation if isinstance(study, GeneratorStudy) else prediction
 
 
-def travel(run: Run[Any], resources: Resources) -> Run[Any]:
-    """Go the whole road in ``run``'s directory, from wherever it stands."""
+def travel(run: Run[Any], resources: Resources = HERE) -> Run[Any]:
+    """Go the whole road in ``run``'s directory, from wherever it stands.
+
+    Args:
+        run: new, or interrupted: what is finished stays.
+        resources: where simulation and networks run. More than one worker starts processes, which import the main
+            program: a script calls this below ``if __name__ == "__main__":``.
+
+    Returns:
+        ``run``, with what it noted on its way.
+
+    Raises:
+        BadInput: what the user gave cannot be used; STATUS and log.txt say why, too.
+    """
     steps = steps_of(run.study)
     with working(run):
         run.note(device=choose_device(resources.device))
         with run.timed("simulate"):
             data = steps.data_of(run, resources)
+        with run.timed("explain"):
+            if run.study.gallery is not None:
+                write_arrays(run.path / "gallery.h5", run.study.gallery(run.config, data))
         train, validation, test = steps.split(run, data)
+        del data  # events of generators lie in memory once
         with run.timed("train"):
             learners = run_learners(run, resources.device)
             fitted(run, learners, train, validation)
@@ -58,8 +75,6 @@ def travel(run: Run[Any], resources: Resources) -> Run[Any]:
         with run.timed("evaluate"):
             rows = steps.score(run, learners, train, test, probes)
         with run.timed("explain"):
-            if run.study.gallery is not None:
-                write_arrays(run.path / "gallery.h5", run.study.gallery(run.config, data))
             for name in run.study.explanations:
                 explain_one(run, name, learners, test)
         write_metrics(run, rows, learners)

@@ -60,6 +60,10 @@ class Resources:
     progress: farm.Progress | None = None
 
 
+HERE = Resources()
+"""This machine: every core, and its GPU if it has one."""
+
+
 def commit() -> str:
     """The git commit of this package's source, with ``+`` if changed, or ``"unknown"`` outside a repository."""
     try:
@@ -372,16 +376,18 @@ def with_floors(rows: list[Row], learners: Mapping[str, Learner]) -> list[Row]:
 def merge_history(run: Run[Study]) -> None:
     """history.csv: the histories of every predictor or generator and of its parts ("flow/counts"), in one table.
 
-    The members of an ensemble are in the ensemble's own.
+    Those of the members of an ensemble ("network/member-0") have their number in a column ``member``.
     """
-    rows: list[dict[str, str]] = []
     home = run.path / "checkpoints"
-    for path in sorted(home.glob("**/history.csv")):
-        if path.parent.name.startswith("member-"):
-            continue
+    tables = []
+    for path in home.glob("**/history.csv"):
+        name, _, member = path.parent.relative_to(home).as_posix().partition("/member-")
+        who = {"predictor": name, "member": member} if member else {"predictor": name}
+        tables.append((home / name / path.name, int(member or 0), path, who))  # in this order; member 2 before 10
+    rows: list[dict[str, str]] = []
+    for *_, path, who in sorted(tables, key=lambda table: table[:2]):
         with path.open(newline="") as file:
-            name = path.parent.relative_to(home).as_posix()
-            rows += [{"predictor": name, **row} for row in csv.DictReader(file)]
+            rows += [who | row for row in csv.DictReader(file)]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     if rows:
         with replacing(run.path / "history.csv") as temporary, temporary.open("w", newline="") as file:

@@ -34,30 +34,32 @@ from cloudchamber.metrics.rows import Row
 from cloudchamber.prediction import predict_all, rows_of, splits
 from cloudchamber.run_directory import FINISHED, new_directory, origin
 from cloudchamber.schema import BadInput, Config, did_you_mean
-from cloudchamber.search_journal import bury, failure, finished, open_journal, process_number, quiet, running, turn
+from cloudchamber.search_journal import (
+    Settings,
+    bury,
+    distributions_of,
+    failure,
+    finished,
+    importance,
+    is_range,
+    open_journal,
+    process_number,
+    quiet,
+    running,
+    score_of,
+    settings_of,
+    turn,
+)
 from cloudchamber.study import Predictor, PredictorStudy, SearchSpace, load_study, of_kind
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import Trial
 log = logging.getLogger("cloudchamber")
 
 SAMPLERS = ("tpe", "random")
 
-RESAMPLES = 10
-"""Bootstrap samples of the trials, for the errors of importances; each has a quarter of the trees."""
-
-TREES = 64
-"""Of the random forest of fANOVA."""
-
-FEWEST = 5
-"""Trials below which no importance is given."""
-
 POLL_SECONDS = 0.2
-
-Settings = dict[str, Any]
-"""Values by setting."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _check_space(opened: Search) -> None:
     for name, choice in space.choices.items():
         if not choice:
             raise BadInput(f"search space: no values for {name!r}", status=2)
-        for value in choice[:2] if _is_range(choice) else choice:
+        for value in choice[:2] if is_range(choice) else choice:
             config.changed({name: value})
     if space.direction not in ("maximize", "minimize"):
         known = ("maximize", "minimize")
@@ -186,44 +188,6 @@ def _check_space(opened: Search) -> None:
     if space.predictor not in predictors:
         hint = did_you_mean(space.predictor, predictors)
         raise BadInput(f"search space: study has no predictor {space.predictor!r}{hint}", status=2)
-
-
-# --- settings and Optuna's distributions ------------------------------------------------------------------------------
-
-
-def _is_range(choice: tuple[Any, ...]) -> bool:
-    return (
-        len(choice) == 3 and choice[2] in ("log", "linear") and all(isinstance(end, int | float) for end in choice[:2])
-    )
-
-
-def _label(value: Any) -> Any:
-    """What Optuna stores for a value: itself if it can, else its JSON text."""
-    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
-
-
-def _distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    found: dict[str, BaseDistribution] = {}
-    for name, choice in space.choices.items():
-        if not _is_range(choice):
-            found[name] = CategoricalDistribution(tuple(_label(value) for value in choice))
-        elif all(isinstance(end, int) for end in choice[:2]):
-            found[name] = IntDistribution(choice[0], choice[1], log=choice[2] == "log")
-        else:
-            found[name] = FloatDistribution(choice[0], choice[1], log=choice[2] == "log")
-    return found
-
-
-def _settings(space: SearchSpace, parameters: Mapping[str, Any]) -> Settings:
-    """Optuna's parameters as values of settings."""
-    found: Settings = {}
-    for name, label in parameters.items():
-        choice = space.choices[name]
-        values = {} if _is_range(choice) else {_label(value): value for value in choice}
-        found[name] = values.get(label, label)
-    return found
 
 
 # --- trials -----------------------------------------------------------------------------------------------------------
@@ -268,7 +232,7 @@ def work(opened: Search, device: str) -> None:
         BadInput: the data, the machine or the search space; a trial whose settings cannot be is only marked as failed.
     """
     with quiet(), process_number(opened.path) as number:
-        data, distributions = _Data(opened, opened.seed), _distributions(opened.space)
+        data, distributions = _Data(opened, opened.seed), distributions_of(opened.space)
         with turn(opened.path):
             journal = opened.journal(number)
         while True:
@@ -292,7 +256,7 @@ def _try(opened: Search, journal: optuna.Study, trial: Trial, data: _Data, devic
     from optuna.trial import TrialState
 
     study, space = opened.study, opened.space
-    chosen = _settings(space, trial.params)
+    chosen = settings_of(space, trial.params)
     told = ", ".join(
         f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in chosen.items()
     )
@@ -430,11 +394,11 @@ def _finish(opened: Search, workers: int, device: str) -> None:
     with quiet(), turn(opened.path):
         ended = finished(opened.journal(0))
     sign = -1 if space.direction == "maximize" else 1
-    scored = sorted((trial for trial in ended if trial.value is not None), key=lambda trial: sign * _value(trial))
+    scored = sorted((trial for trial in ended if trial.value is not None), key=lambda trial: sign * score_of(trial))
     failed = [trial for trial in ended if trial.value is None]
     if not scored:
         raise BadInput(f"all {len(failed)} trials failed, the last: {failure(failed[-1])}")
-    chosen = _settings(space, scored[0].params)
+    chosen = settings_of(space, scored[0].params)
     first = opened.seed + 1
     seeds = list(range(first, first + opened.record["winner_seeds"]))
     start = time.perf_counter()
@@ -453,7 +417,7 @@ def _finish(opened: Search, workers: int, device: str) -> None:
         "changes": dict(space.changes),
         "trials": [
             {
-                "number": trial.number, "value": trial.value, "settings": _settings(space, trial.params),
+                "number": trial.number, "value": trial.value, "settings": settings_of(space, trial.params),
                 "failure": failure(trial),
                 **{name: trial.user_attrs.get(name) for name in ("error", "seconds", "process")},
             }
@@ -467,11 +431,6 @@ def _finish(opened: Search, workers: int, device: str) -> None:
     from cloudchamber.report.search import sections
 
     write_page(opened.path, sections(content))
-
-
-def _value(trial: FrozenTrial) -> float:
-    assert trial.value is not None
-    return trial.value
 
 
 def _train_winner(opened: Search, trial: int, chosen: Settings, seed: int, workers: int, device: str) -> list[Row]:
@@ -513,39 +472,3 @@ def _means(trainings: list[list[Row]]) -> list[dict[str, Any]]:
         about = dict(zip(("sample", "target", "metric"), key, strict=True))
         found.append({**about, "mean": float(np.mean(values)), "spread": spread, "values": values})
     return found
-
-
-# --- importance --------------------------------------------------------------------------------------------
-
-
-def importance(trials: list[FrozenTrial], seed: int) -> dict[str, tuple[float, float]]:
-    """Share of the variance of the score that each setting explains by itself (fANOVA), and its error, largest first.
-
-    Args:
-        trials: scored ones.
-        seed: of the random forest and of the bootstrap samples of the trials, whose standard deviation is the error.
-
-    Returns:
-        By setting; empty with fewer than five trials or if all scores are equal.
-    """
-    import optuna
-
-    if len(trials) < FEWEST or np.ptp([_value(trial) for trial in trials]) == 0:
-        return {}
-    rng = np.random.default_rng(seed)
-
-    def shares(some: list[FrozenTrial], trees: int) -> dict[str, float]:
-        study = optuna.create_study()
-        study.add_trials(some)
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=trees, seed=seed)
-        return dict(evaluator.evaluate(study))
-
-    with quiet():
-        found = shares(trials, TREES)
-        resampled = []
-        for _ in range(RESAMPLES):
-            some = [trials[index] for index in rng.integers(len(trials), size=len(trials))]
-            if np.ptp([_value(trial) for trial in some]) > 0:
-                resampled.append(shares(some, TREES // 4))
-    errors = {name: float(np.std([each.get(name, 0.0) for each in resampled])) for name in found}
-    return {name: (found[name], errors[name]) for name in sorted(found, key=lambda name: -found[name])}

@@ -7,24 +7,40 @@ Conventions: ``journal.log`` holds the trials, ``turn.lock`` lets one process at
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import platform
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cloudchamber.study import SearchSpace
+
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 log = logging.getLogger("cloudchamber")
 
 ATTEMPTS = 3
 """How often a trial is begun whose process is killed before it counts as failed."""
+
+RESAMPLES = 10
+"""Bootstrap samples of the trials, for the errors of importances; each has a quarter of the trees."""
+
+TREES = 64
+"""Of the random forest of fANOVA."""
+
+FEWEST = 5
+"""Trials below which no importance is given."""
+
+Settings = dict[str, Any]
+"""Values by setting."""
 
 
 class Lock:
@@ -179,3 +195,79 @@ def running(journal: optuna.Study) -> int:
     from optuna.trial import TrialState
 
     return len(journal.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+
+def is_range(choice: tuple[Any, ...]) -> bool:
+    """Whether the values tried of a setting are a range; see ``study.SearchSpace``."""
+    return (
+        len(choice) == 3 and choice[2] in ("log", "linear") and all(isinstance(end, int | float) for end in choice[:2])
+    )
+
+
+def _label(value: Any) -> Any:
+    """What Optuna stores for a value: itself if it can, else its JSON text."""
+    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
+
+
+def distributions_of(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """What Optuna draws from, by setting."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for name, choice in space.choices.items():
+        if not is_range(choice):
+            found[name] = CategoricalDistribution(tuple(_label(value) for value in choice))
+        elif all(isinstance(end, int) for end in choice[:2]):
+            found[name] = IntDistribution(choice[0], choice[1], log=choice[2] == "log")
+        else:
+            found[name] = FloatDistribution(choice[0], choice[1], log=choice[2] == "log")
+    return found
+
+
+def settings_of(space: SearchSpace, parameters: Mapping[str, Any]) -> Settings:
+    """Optuna's parameters as values of settings."""
+    found: Settings = {}
+    for name, label in parameters.items():
+        choice = space.choices[name]
+        values = {} if is_range(choice) else {_label(value): value for value in choice}
+        found[name] = values.get(label, label)
+    return found
+
+
+def score_of(trial: FrozenTrial) -> float:
+    """The score of a trial that has one."""
+    assert trial.value is not None
+    return trial.value
+
+
+def importance(trials: list[FrozenTrial], seed: int) -> dict[str, tuple[float, float]]:
+    """Share of the variance of the score that each setting explains by itself (fANOVA), and its error, largest first.
+
+    Args:
+        trials: scored ones.
+        seed: of the random forest and of the bootstrap samples of the trials, whose standard deviation is the error.
+
+    Returns:
+        By setting; empty with fewer than five trials or if all scores are equal.
+    """
+    import optuna
+
+    if len(trials) < FEWEST or np.ptp([score_of(trial) for trial in trials]) == 0:
+        return {}
+    rng = np.random.default_rng(seed)
+
+    def shares(some: list[FrozenTrial], trees: int) -> dict[str, float]:
+        study = optuna.create_study()
+        study.add_trials(some)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=trees, seed=seed)
+        return dict(evaluator.evaluate(study))
+
+    with quiet():
+        found = shares(trials, TREES)
+        resampled = []
+        for _ in range(RESAMPLES):
+            some = [trials[index] for index in rng.integers(len(trials), size=len(trials))]
+            if np.ptp([score_of(trial) for trial in some]) > 0:
+                resampled.append(shares(some, TREES // 4))
+    errors = {name: float(np.std([each.get(name, 0.0) for each in resampled])) for name in found}
+    return {name: (found[name], errors[name]) for name in sorted(found, key=lambda name: -found[name])}

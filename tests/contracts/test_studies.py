@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cloudchamber import generation, prediction
-from cloudchamber.data.columns import checked
+from cloudchamber.data.columns import checked_columns
 from cloudchamber.run import STEPS, travel
 from cloudchamber.run_directory import Resources, new_run, open_run, restored
 from cloudchamber.schema import BadInput, Config
@@ -83,7 +83,7 @@ def test_card(name: str) -> None:
 
 def test_simulation_fits_the_schema(experiment: Study) -> None:
     config = experiment.preset("tiny")
-    checked(simulated(experiment, config, 0, 2, 1, 0), experiment.schema, experiment.lengths(config), 2)
+    checked_columns(simulated(experiment, config, 0, 2, 1, 0), experiment.schema, experiment.lengths(config), 2)
 
 
 def test_same_seed_same_data_and_other_seed_other_data(experiment: Study) -> None:
@@ -176,7 +176,9 @@ def test_generators_have_a_floor_and_a_baseline(generating: GeneratorStudy) -> N
 
 def test_events_can_be_cut_joined_and_written(generating: GeneratorStudy, tmp_path: Path) -> None:
     config = generating.preset("tiny")
-    arrays = checked(simulated(generating, config, 0, 3, 1, 0), generating.schema, generating.lengths(config), 3)
+    arrays = checked_columns(
+        simulated(generating, config, 0, 3, 1, 0), generating.schema, generating.lengths(config), 3
+    )
     events = generating.events(arrays)
     assert len(events) == 3
     again = generating.joined([events.ordered(np.array([0])), events.ordered(np.array([1, 2]))])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloudchamber.data.columns import check_layout, checked, owned_rows
+from cloudchamber.data.columns import check_layout, checked_columns, owned_rows
 from cloudchamber.data.shards import write_shard
 from cloudchamber.data.store import Dataset
 from cloudchamber.schema import Array, BadInput
@@ -16,7 +16,7 @@ from cloudchamber.schema import Array, BadInput
 
 def test_checked_gives_the_types_of_the_schema(toy: Any) -> None:
     good = {"label": np.arange(3.0), "trace": np.ones((3, 2))}
-    found = checked(good, toy.schema, {"bin": 2}, 3)
+    found = checked_columns(good, toy.schema, {"bin": 2}, 3)
     assert (found["label"].dtype, found["trace"].dtype) == (np.int64, np.float32)
     for change, message in (
         ({"label": np.array([1, 2.5, 3])}, "whole numbers"),
@@ -27,11 +27,11 @@ def test_checked_gives_the_types_of_the_schema(toy: Any) -> None:
         ({"extra": np.arange(3)}, "unknown column 'extra'"),
     ):
         with pytest.raises(BadInput, match=message):
-            checked(good | change, toy.schema, {"bin": 2}, 3)
+            checked_columns(good | change, toy.schema, {"bin": 2}, 3)
     with pytest.raises(BadInput, match="no column 'trace'"):
-        checked({"label": np.arange(3)}, toy.schema, {})
+        checked_columns({"label": np.arange(3)}, toy.schema, {})
     with pytest.raises(BadInput, match=r"0\.000% finite"):  # overflows when it becomes float32
-        checked({"x": np.full(3, 1e300)}, {"x": Array("record", "", "")}, {})
+        checked_columns({"x": np.full(3, 1e300)}, {"x": Array("record", "", "")}, {})
 
 
 def test_rows_that_no_record_owns_are_refused(toy: Any, tmp_path: Path) -> None:
@@ -42,10 +42,10 @@ def test_rows_that_no_record_owns_are_refused(toy: Any, tmp_path: Path) -> None:
         ({"photons": np.array([5])}, "column 'photons': expected 2 records, found 1"),
     ):
         with pytest.raises(BadInput, match=message):
-            checked(good | change, toy.ragged, {})
+            checked_columns(good | change, toy.ragged, {})
     write_shard(tmp_path / "a.h5", good | {"energy": good["energy"][:-1]}, toy.ragged, toy.about)
     with pytest.raises(BadInput, match=r"a\.h5: column 'energy' has 1 rows, the sum of 'count' is 2"):
-        Dataset([tmp_path / "a.h5"])
+        Dataset([tmp_path / "a.h5"], toy.ragged)
 
 
 def test_owned_rows_are_those_of_a_loop() -> None:

@@ -55,7 +55,7 @@ FULL_DISK = """
     arrays = {name: np.ones((3000, 200), np.float32) for name in schema}
     if limit:
         write_shard(directory / "good.h5", arrays, schema, {})
-        dataset = Dataset([directory / "good.h5"])
+        dataset = Dataset([directory / "good.h5"], schema)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     def write(path):
         with new_file(path) as file:

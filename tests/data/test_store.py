@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudchamber.data import shards, store
-from cloudchamber.data.columns import checked
+from cloudchamber.data.columns import checked_columns
 from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.seal import checksum
 from cloudchamber.data.shards import read_shard, write_shard
@@ -70,16 +70,18 @@ def test_records_own_rows(
     directory = tmp_path_factory.mktemp("ragged")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "CHUNK_BYTES", piece)
-        parts = [checked(toy.ragged_arrays(some, seed), toy.ragged, {}, len(some)) for seed, some in enumerate(counts)]
+        parts = [
+            checked_columns(toy.ragged_arrays(some, seed), toy.ragged, {}, len(some))
+            for seed, some in enumerate(counts)
+        ]
         files = [directory / f"shard-{number:05d}.h5" for number in range(len(parts))]
         for file, part in zip(files, parts, strict=True):
             write_shard(file, part, toy.ragged, toy.about)
         whole = {name: np.concatenate([part[name] for part in parts]) for name in toy.ragged}
         write_shard(directory / "one.h5", whole, toy.ragged, toy.about)
-        dataset, one = Dataset(files), Dataset([directory / "one.h5"], toy.ragged)
+        dataset, one = Dataset(files, toy.ragged), Dataset([directory / "one.h5"], toy.ragged)
         total = sum(map(len, counts))
         assert len(dataset) == len(one) == total
-        assert dataset.schema == toy.ragged
         indices = np.array(data.draw(st.lists(st.integers(0, total - 1), max_size=20)), np.int64)
         owned = {
             name: np.split(whole[name], np.cumsum(whole[array.of])[:-1])
@@ -102,7 +104,7 @@ def test_records_own_rows(
         write_file(dataset, directory / "a.h5")
         write_file(one, directory / "b.h5")
         assert (directory / "a.h5").read_bytes() == (directory / "b.h5").read_bytes()
-        assert Dataset([directory / "a.h5"]).hash() == one.hash()
+        assert Dataset([directory / "a.h5"], toy.ragged).hash() == one.hash()
     shutil.rmtree(directory)
 
 
@@ -111,21 +113,21 @@ def test_hash_and_file_do_not_depend_on_the_cut(toy: Any, tmp_path: Path) -> Non
     (tmp_path / "many").mkdir()
     files, arrays = toy.shards(tmp_path / "many", [4, 9, 2])
     write_shard(tmp_path / "one" / "shard-00000.h5", arrays, toy.schema, toy.about)
-    many, one = Dataset(files), Dataset([tmp_path / "one" / "shard-00000.h5"])
+    many, one = (Dataset(some, toy.schema) for some in (files, [tmp_path / "one" / "shard-00000.h5"]))
     assert many.hash() == one.hash()
     write_file(many, tmp_path / "a.h5")
     write_file(one, tmp_path / "b.h5")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    assert Dataset([tmp_path / "a.h5"]).hash() == many.hash()
-    read_shard(tmp_path / "a.h5", verify=True)
+    assert Dataset([tmp_path / "a.h5"], toy.schema).hash() == many.hash()
+    read_shard(tmp_path / "a.h5")
     arrays["trace"][3, 2] += 1
     write_shard(tmp_path / "c.h5", arrays, toy.schema, toy.about)
-    assert Dataset([tmp_path / "c.h5"]).hash() != many.hash()
+    assert Dataset([tmp_path / "c.h5"], toy.schema).hash() != many.hash()
 
 
 def test_pickled_and_forked_data_sets_read_on(toy: Any, tmp_path: Path) -> None:
     files, arrays = toy.shards(tmp_path, [5, 5])
-    dataset = Dataset(files)
+    dataset = Dataset(files, toy.schema)
     dataset.read(np.arange(10))
     assert dataset._handles
     copy = pickle.loads(pickle.dumps(dataset))

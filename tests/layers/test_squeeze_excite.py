@@ -24,13 +24,13 @@ def test_slow_version_from_the_equations() -> None:
 
 
 def test_narrow_layers_keep_a_floor_of_hidden_units() -> None:
-    assert SqueezeExcite(8).squeeze.out_features == 4
-    assert SqueezeExcite(512).squeeze.out_features == 32
+    assert SqueezeExcite(8, 16).squeeze.out_features == 4
+    assert SqueezeExcite(512, 16).squeeze.out_features == 32
 
 
 def test_gate_lies_between_zero_and_one_and_is_read_from_averages_only() -> None:
     torch.manual_seed(2)
-    layer = SqueezeExcite(8)
+    layer = SqueezeExcite(8, 16)
     images = torch.randn(3, 8, 4, 4)
     shuffled = images.flatten(2)[:, :, torch.randperm(16)].reshape(images.shape)
     gate = layer.gate(images)

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from cloudchamber.data.final_states import encode, vocabulary_of
-from cloudchamber.learning.flow_matching import Encoded, shuffled
+from cloudchamber.learning.flow_matching import FlowStates, shuffled
 from cloudchamber.learning.interaction_flow import (
     FlowGenerator,
     FlowShape,
     Unprojected,
     condition_of,
-    encoded,
+    flow_states,
     standardize,
 )
 from cloudchamber.learning.options import TrainingOptions
@@ -61,7 +61,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[FlowGenerator, Pat
 
 def fresh(epochs: int) -> FlowGenerator:
     options = TrainingOptions(epochs=epochs, batch_size=64, learning_rate=5e-3, averaging=0.9)
-    return FlowGenerator(SHAPE, options.changed({"epochs": 3}), options, seed=3, progress="none")
+    return FlowGenerator(SHAPE, options.changed({"epochs": 3}), options, seed=3)
 
 
 def test_it_learns_and_conserves(fitted: tuple[FlowGenerator, Path]) -> None:
@@ -134,7 +134,7 @@ def test_coordinates_are_standard_and_lie_in_the_subspace() -> None:
     states = encode(events, vocabulary)
     model = InteractionFlow(vocabulary, (1, 1), *SHAPE)
     standardize(model, events, states)
-    found = encoded(model, events, states)
+    found = flow_states(model, events, states)
     assert found.u[found.kind < model.kinds].std(0).sub(1).abs().max() < 0.5  # less what the subspace takes
     kind, u = found.padded(np.arange(len(found)))
     across = model.scales(found.condition, kind)[0]
@@ -144,7 +144,7 @@ def test_coordinates_are_standard_and_lie_in_the_subspace() -> None:
 def test_batches_hold_every_event_once_and_similar_numbers() -> None:
     offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(np.random.default_rng(1).integers(2, 60, 4000))]))
     none = torch.zeros(0)
-    events = Encoded(none, none, none, torch.zeros(4000), none, offsets, none, none)
+    events = FlowStates(none, none, none, torch.zeros(4000), none, offsets, none, none)
     batches = shuffled(events, 100, np.random.default_rng(2))
     assert sorted(np.concatenate(batches).tolist()) == list(range(4000))
     number = np.diff(offsets.numpy())
@@ -169,7 +169,7 @@ def test_training_and_sampling_show_the_flow_the_same_events() -> None:
     states = encode(kaons, vocabulary_of(kaons))
     assert states.elastic.any()
     model = InteractionFlow(vocabulary_of(kaons), (1, 1), *SHAPE)
-    found = encoded(model, kaons, states)
+    found = flow_states(model, kaons, states)
     kind, _ = found.padded(np.arange(len(found)))
     known, books = model.event(found.condition, kind)
     torch.testing.assert_close(known[:, -1], torch.zeros(len(found)))

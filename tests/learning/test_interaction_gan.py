@@ -82,7 +82,7 @@ def interactions(n: int, seed: int) -> Events:
 
 def tiny(epochs: int, kinds: KindSampler | None = None) -> InteractionGAN:
     options = GANOptions(epochs=epochs, batch_size=64, width=16, noise=4, averaging=0.8, generator_rate=1e-3)
-    return InteractionGAN("tiny", options, seed=3, kinds=kinds, progress="none")
+    return InteractionGAN("tiny", options, seed=3, kinds=kinds)
 
 
 @pytest.fixture(scope="module", params=["published", "given kinds"])

@@ -88,7 +88,7 @@ def samples(arrays: Arrays) -> Samples:
 def detector(name: str, epochs: int, redraw: Callable[[Arrays, int], Arrays] = redrawn) -> SourceDetector:
     make, look = NETWORKS[name]
     options = TrainingOptions(epochs=epochs, batch_size=16, learning_rate=1e-2, averaging=0.9)
-    return SourceDetector(name, make, look, redraw, options, seed=3, progress="none")
+    return SourceDetector(name, make, look, redraw, options, seed=3)
 
 
 @pytest.fixture(scope="module", params=sorted(NETWORKS))
@@ -259,7 +259,7 @@ def test_restore_predicts_the_same(fitted: tuple[SourceDetector, Path]) -> None:
     other = detector(predictor.title, epochs=1)
     other.restore(directory)
     np.testing.assert_array_equal(predictor.predict(inputs).mean, other.predict(inputs).mean)
-    assert sorted(path.name for path in directory.iterdir()) == ["detector.json", "history.csv", "weights.pt"]
+    assert sorted(path.name for path in directory.iterdir()) == ["history.csv", "weights.pt"]
 
 
 def test_probability_of_each_cosmic_ray(fitted: tuple[SourceDetector, Path]) -> None:
@@ -294,7 +294,7 @@ class Sure(nn.Module):
 def test_log_odds_do_not_saturate() -> None:
     """A softmax in float32 is 1 from log-odds 17 on, in float64 from 37 on; here 40, 50 and 500 stay apart."""
     options = TrainingOptions(epochs=1)
-    sure = SourceDetector("sure", Sure, as_they_are, redrawn, options, seed=0, progress="none")
+    sure = SourceDetector("sure", Sure, as_they_are, redrawn, options, seed=0)
     sure.network = Sure()
     inputs = np.zeros((3, 2, 4), np.float32)
     inputs[:, 0, 3] = 40, 50, 500

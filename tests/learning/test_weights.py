@@ -1,4 +1,4 @@
-"""Devices, random starts, and weights that are there, missing or damaged."""
+"""Random starts, and weights that are there, missing or damaged."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, save_weights, seeded_start
+from cloudchamber.learning.weights import read_weights, ready, restoring, save_weights, seeded_start
 from cloudchamber.schema import BadInput
-
-
-def test_auto_is_a_device_that_is_there() -> None:
-    assert device_named("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert device_named("cpu") == "cpu"
 
 
 def test_a_start_depends_on_seed_and_member_and_leaves_the_global_generator_alone() -> None:

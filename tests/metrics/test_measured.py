@@ -18,6 +18,16 @@ def test_error_of_a_mean_is_the_standard_error() -> None:
     assert found.n == 500
 
 
+def test_groups_are_drawn_together() -> None:
+    values = np.repeat(np.random.default_rng(8).normal(0, 1, 50), 20)  # twenty copies of the same value
+    alone, grouped = (
+        bootstrap(lambda _, one: float(one.mean()), np.zeros(1000), values, np.random.default_rng(6), groups)
+        for groups in (None, np.repeat(np.arange(50), 20))
+    )
+    assert grouped.value == pytest.approx(alone.value)
+    assert grouped.error == pytest.approx(math.sqrt(20) * alone.error, rel=0.25)
+
+
 def test_degenerate_samples_are_left_out() -> None:
     """The statistic is nan where the one large value is missing, in 1/e of the samples."""
     values = np.array([*np.zeros(99), 1.0])

@@ -34,14 +34,6 @@ def test_bootstrap_error_of_a_mean_is_the_standard_error() -> None:
     assert measured.error == pytest.approx(errors.std() / math.sqrt(500), rel=0.1)
 
 
-def test_groups_are_drawn_together() -> None:
-    errors = np.repeat(np.random.default_rng(8).normal(0, 1, 50), 20)  # twenty copies of the same error
-    alone = bias(np.zeros(1000), errors, rng())
-    grouped = bias(np.zeros(1000), errors, rng(), groups=np.repeat(np.arange(50), 20))
-    assert grouped.value == pytest.approx(alone.value)
-    assert grouped.error == pytest.approx(math.sqrt(20) * alone.error, rel=0.25)
-
-
 def test_same_generator_gives_the_same_error() -> None:
     assert mae(TRUTH, SAID, rng()) == mae(TRUTH, SAID, rng())
 

@@ -195,7 +195,7 @@ def write_gallery_and_explanations(run: Path, rng: np.random.Generator) -> None:
             "image": image, "image_beta": betas, "profile": profiles,
             "profile_title": np.array(["tip-tip", "body-body"]),
             "profile_extent": np.array([-10.0, 10.0, -10.0, 10.0]),
-            "profile_nucleons": rng.normal(0, 3, (2, 120, 2)), **edges,
+            **edges,
         },
     )  # fmt: skip
     bins = np.arange(0.0, 0.501, 0.05)

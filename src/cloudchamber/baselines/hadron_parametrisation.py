@@ -4,7 +4,7 @@ Compare GHEISHA (Fesefeldt, report PITHA 85/02 (1985)); the forms are those that
 
 1. The elastic fraction is a smooth function of projectile, target and energy, as are all parameters below
    (``log_linear``). Elastic scattering: two-body kinematics, forward or backward in the rest frame, and for each two
-   exponentials in 2 k (k - |p_z|), which is |t| forward and |u| but for a constant backward.
+   exponentials in ``2 k (k - |p_z|)``: that is -t forward and, but for a constant, -u backward.
 2. Multiplicities of each kind of particle: negative binomials joined by correlations (``counts``), drawn until charge,
    baryon number and strangeness are what came in; of a nucleus, what is left must be a nuclide that exists. What this
    choice does to means, variances and correlations is taken out in ``ROUNDS`` rounds of simulation and correction.

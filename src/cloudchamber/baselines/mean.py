@@ -14,10 +14,10 @@ from cloudchamber.data.samples import Inputs, Prediction, Samples
 class TrainingMean:
     """Mean and standard deviation of the training targets for every input."""
 
+    title = "predicting the mean"
     kind = "floor"
 
-    def __init__(self, title: str = "predicting the mean") -> None:
-        self.title = title
+    def __init__(self) -> None:
         self.mean: NDArray[np.float32] = np.zeros(0, np.float32)
         self.std: NDArray[np.float32] = np.zeros(0, np.float32)
 

@@ -20,7 +20,7 @@ from cloudchamber.schema import Arrays, BadInput
 Floats = NDArray[np.float64]
 
 
-def checked(inputs: Inputs, cosmic_rays: int | None = None) -> Inputs:
+def checked_skies(inputs: Inputs, cosmic_rays: int | None = None) -> Inputs:
     """The inputs themselves, if they are skies.
 
     Args:
@@ -90,7 +90,7 @@ def isotropic_ensemble(train: Samples, ensemble: int, statistic: Callable[[Float
         raise BadInput(f"{len(rows)} isotropic skies in training: this search needs 2, better 500; simulate more skies")
     values = []
     for start in range(0, len(rows), CHUNK):
-        skies = checked(train.inputs(rows[start : start + CHUNK]))
+        skies = checked_skies(train.inputs(rows[start : start + CHUNK]))
         values += [statistic(sky.astype(np.float64)) for sky in skies]
     sd = np.std(values, axis=0, ddof=1)
     return {
@@ -141,7 +141,7 @@ class EnsembleSearch:
         """
         if "cosmic_rays" not in self.state:
             raise BadInput("this search has no isotropic ensemble yet: call fit or restore first")
-        return checked(inputs, int(self.state["cosmic_rays"]))
+        return checked_skies(inputs, int(self.state["cosmic_rays"]))
 
     def deviation(self, found: Floats) -> Floats:
         """Deviation (scale,) of a statistic (scale,) from isotropy, in standard deviations."""

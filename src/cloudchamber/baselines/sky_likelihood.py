@@ -28,7 +28,7 @@ import numpy as np
 from numba import njit
 
 from cloudchamber.baselines.files import load_arrays, save_arrays
-from cloudchamber.baselines.sky_inputs import Floats, checked, pixel_blocks, pixel_centres
+from cloudchamber.baselines.sky_inputs import Floats, checked_skies, pixel_blocks, pixel_centres
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.schema import Arrays, BadInput
 
@@ -93,7 +93,7 @@ class LikelihoodScan:
         Raises:
             BadInput: no skies.
         """
-        best = [self.best(sky.astype(np.float64)) for sky in checked(inputs)]
+        best = [self.best(sky.astype(np.float64)) for sky in checked_skies(inputs)]
         return Prediction(np.array([(one.value, one.fraction, *one.source) for one in best]).reshape(-1, 5))
 
     def event_weights(self, inputs: Inputs) -> Floats:
@@ -104,7 +104,7 @@ class LikelihoodScan:
         Raises:
             BadInput: no skies.
         """
-        weights = np.empty(checked(inputs).shape[:2])
+        weights = np.empty(checked_skies(inputs).shape[:2])
         for row, sky in enumerate(inputs.astype(np.float64)):
             best = self.best(sky)
             weights[row] = probability(best.fraction, best.kappa, best.cosine)
@@ -336,7 +336,7 @@ def _scan_positions(
     return sums + np.log(products)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
 def _log_likelihood(offset: float, odds: float, ratio: Floats, bits: Floats, count: int) -> float:
     """``offset + sum_i ln(1 + odds s_i)`` over the first ``count`` of ``ratio`` (s_i).
 

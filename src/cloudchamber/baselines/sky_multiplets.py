@@ -34,7 +34,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cloudchamber.baselines.files import load_arrays, save_arrays
-from cloudchamber.baselines.sky_inputs import Floats, checked
+from cloudchamber.baselines.sky_inputs import Floats, checked_skies
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.schema import Arrays, BadInput
 
@@ -53,12 +53,12 @@ class MultipletSearch:
         correlation: least correlation of u and 1/E, 0 to 1.
         width: degrees, largest distance from the multiplet's mean across its axis.
         strips: directions around a seed in which candidates are collected.
-        title: for tables.
 
     Raises:
         BadInput: a condition that no set or every set fulfils.
     """
 
+    title = "multiplets"
     kind = "baseline"
 
     def __init__(
@@ -68,14 +68,12 @@ class MultipletSearch:
         correlation: float = 0.7,
         width: float = 6.0,
         strips: int = 36,
-        title: str = "multiplets",
     ) -> None:
         if not (0 < extent < 90 and 0 < correlation < 1 and width > 0 and strips > 3):
             raise BadInput(
                 f"extent = {extent}, correlation = {correlation}, width = {width}, strips = {strips}: expected an "
                 "extent of 0 to 90 degrees, a correlation between 0 and 1, a width above 0, 4 or more strips"
             )
-        self.title = title
         self.state: Arrays = {
             "seed_energy": np.array(float(seed_energy)),
             "extent": np.array(float(extent)),
@@ -103,7 +101,7 @@ class MultipletSearch:
         Raises:
             BadInput: no skies.
         """
-        mean = np.empty((len(checked(inputs)), 5))
+        mean = np.empty((len(checked_skies(inputs)), 5))
         for row, sky in enumerate(inputs):
             members, correlation, source = self.largest(sky)
             size = len(members)

@@ -49,32 +49,23 @@ TUNING_GRID = (81, 49)
 """The same while tuning."""
 
 
+COUNTS = 0
+"""Channel of the inputs that holds numbers of events."""
+
+
 class TemplateFit:
-    """Fits two parameters to images; see the module.
+    """Fits two parameters to images; see the module. Targets are their absolute values, then they themselves.
 
     Args:
         channels: channels of the inputs to use.
         title: for tables.
-        stabilize: which of those (channel numbers of the inputs) are counts.
-        parameters: columns of the targets that hold the two parameters.
-        absolute: columns of the targets that hold their absolute values, in the same order.
     """
 
     kind = "baseline"
 
-    def __init__(
-        self,
-        channels: tuple[int, ...],
-        title: str,
-        stabilize: tuple[int, ...] = (0,),
-        parameters: tuple[int, int] = (2, 3),
-        absolute: tuple[int, int] = (0, 1),
-    ) -> None:
+    def __init__(self, channels: tuple[int, ...], title: str) -> None:
         self.title = title
         self.channels = channels
-        self.stabilize = stabilize
-        self.parameters = parameters
-        self.absolute = absolute
         self.state: Arrays = {}
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
@@ -84,7 +75,7 @@ class TemplateFit:
             BadInput: fewer than two training records.
         """
         unit = self._one_count(train)
-        points = train.targets[:, list(self.parameters)].astype(np.float64)
+        points = train.targets[:, 2:].astype(np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
         spread = validation.targets.std(axis=0) + 1e-9
         size = train.inputs(range(1)).shape[-1]
@@ -113,8 +104,7 @@ class TemplateFit:
 
     def predict(self, inputs: Inputs) -> Prediction:
         """Posterior mean and standard deviation (sample, target)."""
-        width = len(self.parameters) + len(self.absolute)
-        mean, std = np.zeros((len(inputs), width), np.float32), np.zeros((len(inputs), width), np.float32)
+        mean, std = np.zeros((2, len(inputs), 4), np.float32)
         for start in range(0, len(inputs), 256):
             rows = slice(start, start + 256)
             values = self._blocks(inputs[rows], self.state)[:, self.state["used"]].astype(np.float64)
@@ -123,7 +113,7 @@ class TemplateFit:
 
     def _one_count(self, train: Samples) -> Floats:
         """The image value of one event, from the first images."""
-        values = train.inputs(range(min(len(train), 64)))[:, list(self.stabilize)]
+        values = train.inputs(range(min(len(train), 64)))[:, COUNTS]
         occupied = values[values > 0]
         return np.array(occupied.min() if occupied.size else 1.0)
 
@@ -141,12 +131,12 @@ class TemplateFit:
             total: Inputs = images.reshape(-1, number, edge, number, edge).sum(axis=(2, 4))
             return total.reshape(-1, number**2)
 
-        counts = [channel for channel in self.channels if channel in self.stabilize]
-        weights = np.sqrt(np.maximum(inputs[:, counts[0]], 0)) if counts else np.ones_like(inputs[:, 0])
+        counted = COUNTS in self.channels
+        weights = np.sqrt(np.maximum(inputs[:, COUNTS], 0)) if counted else np.ones_like(inputs[:, 0])
         norm = np.sqrt(summed(weights**2) + state["unit"])
         parts = [
             2 * np.sqrt(np.maximum(summed(inputs[:, channel]), 0) / state["unit"] + 0.375)
-            if channel in counts
+            if channel == COUNTS
             else summed(weights * inputs[:, channel]) / norm
             for channel in self.channels
         ]
@@ -160,8 +150,7 @@ class TemplateFit:
         templates = design(to_unit(grid, state["low"], state["high"]), degrees) @ state["coefficients"]
         whiten = np.linalg.inv(np.linalg.cholesky(state["covariance"])).T
         templates, values = templates @ whiten, values @ whiten
-        answers = np.zeros((len(grid), len(self.parameters) + len(self.absolute)))
-        answers[:, list(self.parameters)], answers[:, list(self.absolute)] = grid, np.abs(grid)
+        answers = np.concatenate([np.abs(grid), grid], axis=1)
         moments = np.concatenate([answers, answers**2], axis=1)
         offsets = np.square(templates).sum(axis=1) / 2
         means = np.empty((len(values), moments.shape[1]))
@@ -170,9 +159,8 @@ class TemplateFit:
             weights = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
             means[start : start + 64] = weights @ moments / weights.sum(axis=1, keepdims=True)
         mean, square = np.split(means, 2, axis=1)
-        coarseness = np.zeros(mean.shape[1])  # a grid cannot say less than this
         steps = np.array([axis[1] - axis[0] for axis in axes]) / np.sqrt(12)
-        coarseness[list(self.parameters)] = coarseness[list(self.absolute)] = np.maximum(steps, 1e-6)
+        coarseness = np.tile(np.maximum(steps, 1e-6), 2)  # a grid cannot say less than this
         return mean, np.sqrt(np.maximum(square - mean**2, 0) + coarseness**2)
 
 

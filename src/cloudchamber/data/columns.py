@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 
 
-def checked(
+def checked_columns(
     arrays: Arrays, schema: Mapping[str, Array], lengths: Mapping[str, int], count: int | None = None
 ) -> Arrays:
     """The arrays in the types of the schema, after checking columns, shapes, values and number of records.
@@ -36,7 +36,7 @@ def checked(
     for name in arrays:
         if name not in schema:
             raise BadInput(f"unknown column {name!r}{did_you_mean(name, schema)}")
-    result = {name: fitted(name, np.asarray(arrays[name]), array, lengths) for name, array in schema.items()}
+    result = {name: as_typed(name, np.asarray(arrays[name]), array, lengths) for name, array in schema.items()}
     for name, array in schema.items():
         found = len(result[name])
         if array.of is None:
@@ -55,8 +55,8 @@ def count_owned(name: str, counts: NDArray[Any]) -> int:
     return int(counts.sum(dtype=np.int64))
 
 
-def fitted(name: str, values: NDArray[Any], array: Array, lengths: Mapping[str, int]) -> NDArray[Any]:
-    """The values of one column in the type of the schema; BadInput as in ``checked``."""
+def as_typed(name: str, values: NDArray[Any], array: Array, lengths: Mapping[str, int]) -> NDArray[Any]:
+    """The values of one column in the type of the schema; BadInput as in ``checked_columns``."""
     array.check(name, values, lengths)
     if values.dtype == np.dtype(array.dtype):
         return np.ascontiguousarray(values)

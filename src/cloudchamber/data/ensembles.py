@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.columns import checked
+from cloudchamber.data.columns import checked_columns
 from cloudchamber.data.seal import is_sealed
 from cloudchamber.data.shards import read_attributes, read_shard, write_shard
 from cloudchamber.schema import Array, BadInput
@@ -77,7 +77,7 @@ def extend(
         about = {"key": key, "seed": seed, "chunk": number, "skies": chunk}
         if not _there(path, about):
             values = np.asarray(statistic(np.random.SeedSequence(seed, spawn_key=(number,)), chunk))
-            write_shard(path, checked({"statistic": values}, SCHEMA, {}, chunk), SCHEMA, about)
+            write_shard(path, checked_columns({"statistic": values}, SCHEMA, {}, chunk), SCHEMA, about)
             made += 1
         if progress is not None:
             progress(done, len(mine))

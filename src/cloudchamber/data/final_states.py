@@ -8,7 +8,7 @@ FRAGMENTS, and the residual nucleus takes the difference. K0S and K0L count as K
 whichever closes the event's strangeness; a K0L that comes in is taken as +1 or -1, as its event demands, or evenly
 where both close it. An elastic event is the projectile, which flies ahead or back, and the nucleus.
 
-Coordinates u of a particle (mass m, momentum in the rest frame of the whole, projectile along z):
+Coordinates u of a particle (mass m, momentum in the rest frame of the whole, projectile along z)::
 
     u_x = px / w,  u_y = py / w,  u_z = (y - m_y) / w_y,
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from cloudchamber.data.columns import checked
+from cloudchamber.data.columns import checked_columns
 from cloudchamber.data.files import replacing
 from cloudchamber.data.shards import growing, read_attributes, read_shard
 from cloudchamber.schema import Array, Arrays, BadInput
@@ -78,7 +78,7 @@ def write_events(path: Path, events: Events, about: Mapping[str, Any]) -> None:
 @contextlib.contextmanager
 def _hdf5_writer(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[Events], None]]:
     with growing(path, EVENT_SCHEMA, about) as append_arrays:
-        yield lambda events: append_arrays(checked(arrays_of(events), EVENT_SCHEMA, LENGTHS))
+        yield lambda events: append_arrays(checked_columns(arrays_of(events), EVENT_SCHEMA, LENGTHS))
 
 
 def arrays_of(events: Events) -> Arrays:
@@ -110,7 +110,7 @@ def read_events(path: Path) -> tuple[Events, dict[str, Any]]:
     else:
         arrays = counted(read_shard(path))
         about = read_attributes(path)
-        events = events_of(checked(arrays, EVENT_SCHEMA, LENGTHS))
+        events = events_of(checked_columns(arrays, EVENT_SCHEMA, LENGTHS))
     _sensible(path, events)
     return events, about
 

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.columns import check_layout, checked, fitted
+from cloudchamber.data.columns import as_typed, check_layout, checked_columns
 from cloudchamber.data.files import open_file, reading
 from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.seal import is_sealed
@@ -52,7 +52,7 @@ def read_own(
         with reading(path):
             try:
                 counted = {name: array.of for name, array in schema.items() if array.of is not None}
-                records = ArrayRecords(checked(arrays, schema, lengths), counted)
+                records = ArrayRecords(checked_columns(arrays, schema, lengths), counted)
             except BadInput as error:
                 raise BadInput(f"{path}: {error}") from None
     if len(records) == 0:
@@ -88,7 +88,7 @@ def _read_hdf5(
                 check_layout(name, array, column.shape, lengths)
                 rows = rows_of(column.shape[1:], column.dtype)
                 for first in range(0, len(column), rows):
-                    fitted(name, column[first : first + rows], array, lengths)
+                    as_typed(name, column[first : first + rows], array, lengths)
             except BadInput as error:
                 raise BadInput(f"{path}: {error}") from None
     return dataset

@@ -136,7 +136,7 @@ def growing(
         attributes: as of ``write_shard``.
 
     Yields:
-        Takes arrays of the schema, checked before (see ``checked``); to be called at least once.
+        Takes arrays of the schema, checked before (see ``checked_columns``); to be called at least once.
 
     Raises:
         BadInput: disk full, or the place cannot be written.
@@ -154,7 +154,7 @@ def growing(
 
 
 def _described(array: Array) -> dict[str, Any]:
-    """What a column says of itself, as HDF5 attributes; ``schema_of`` reads it back."""
+    """What a column says of itself, as HDF5 attributes."""
     text: dict[str, Any] = {"axes": array.axes, "unit": array.unit, "doc": array.doc}
     further = {"low": array.low, "high": array.high, "of": array.of}
     return text | {key: value for key, value in further.items() if value is not None}
@@ -165,7 +165,8 @@ def write_shard(path: Path, arrays: Arrays, schema: Mapping[str, Array], attribu
 
     Args:
         path: the shard.
-        arrays: columns of the schema, checked before (see ``checked``); ragged ones have first axes of their own.
+        arrays: columns of the schema, checked before (see ``checked_columns``); ragged ones have first axes of their
+            own.
         schema: the meaning of the columns.
         attributes: strings and numbers: study, config (JSON), seed, code, chunk. Schema version and checksum are added.
 
@@ -180,35 +181,19 @@ def _attributes(holder: h5py.File | h5py.Dataset) -> dict[str, Any]:
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in holder.attrs.items()}
 
 
-def schema_of(file: h5py.File) -> dict[str, Array]:
-    """The columns of a data set, as the file itself describes them."""
-    found = {}
-    for name, column in file.items():
-        about = _attributes(column)
-        found[name] = Array(
-            about["axes"], about["unit"], about["doc"], column.dtype.name,
-            about.get("low"), about.get("high"), about.get("of"),
-        )  # fmt: skip
-    return found
-
-
 def read_attributes(path: Path) -> dict[str, Any]:
     """What a file says of itself as a whole; BadInput if it cannot be read."""
     with reading(path), open_file(path) as file:
         return _attributes(file)
 
 
-def read_shard(path: Path, verify: bool = True) -> Arrays:
+def read_shard(path: Path) -> Arrays:
     """All columns of one shard.
-
-    Args:
-        path: the shard.
-        verify: compare with the checksum in the file.
 
     Raises:
         BadInput: no such file; truncated; altered (checksum). The message names the file.
     """
-    if verify and not is_sealed(path):
+    if not is_sealed(path):
         raise BadInput(f"{path} is truncated or altered: it does not begin as a data set does")
     with reading(path), open_file(path) as file:
         return {name: column[()] for name, column in file.items()}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cloudchamber.data.columns import count_owned, owned_rows
 from cloudchamber.data.files import open_file, reading
 from cloudchamber.data.seal import Digest
-from cloudchamber.data.shards import read_attributes, rows_of, schema_of, write_columns
+from cloudchamber.data.shards import read_attributes, rows_of, write_columns
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 
 OPEN_FILES = 32
@@ -35,7 +35,7 @@ class Dataset:
 
     Args:
         files: HDF5 files whose records follow each other.
-        schema: the columns to read; None: what the first file says of itself.
+        schema: the columns to read.
         columns: column of the schema to its path in the files, where that differs.
 
     Raises:
@@ -43,14 +43,11 @@ class Dataset:
     """
 
     def __init__(
-        self, files: Sequence[Path], schema: Mapping[str, Array] | None = None, columns: Mapping[str, str] | None = None
+        self, files: Sequence[Path], schema: Mapping[str, Array], columns: Mapping[str, str] | None = None
     ) -> None:
         self.files = tuple(files)
         if not self.files:
             raise BadInput("a data set needs at least one file")
-        if schema is None:
-            with reading(self.files[0]), open_file(self.files[0]) as file:
-                schema = schema_of(file)
         self.schema = dict(schema)
         self._columns = {name: (columns or {}).get(name, name) for name in self.schema}
         self._handles: OrderedDict[Path, h5py.File] = OrderedDict()

@@ -31,7 +31,7 @@ def class_activation_map(network: nn.Module, images: Tensor, output: Output, *, 
         maps' and close otherwise.
 
     Raises:
-        BadInput: see ``forward.checked``; or the output is not the average of what the head says of each place.
+        BadInput: see ``forward.checked_outputs``; or the output is not the average of what the head says of each place.
     """
     height, width = image_size(images)
 

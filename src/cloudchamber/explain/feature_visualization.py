@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cloudchamber.explain.forward import Floats, checked, device_of, evaluating
+from cloudchamber.explain.forward import Floats, checked_outputs, device_of, evaluating
 from cloudchamber.schema import BadInput, did_you_mean
 
 LEAK = 0.01
@@ -165,10 +165,10 @@ def feature_visualization(
         low: smallest value of a pixel; None for no bound.
 
     Raises:
-        BadInput: see ``forward.checked``; no such layer or channel, a layer that the forward pass does not use, or a
-            negative setting.
+        BadInput: see ``forward.checked_outputs``; no such layer or channel, a layer that the forward pass does not use,
+            or a negative setting.
     """
-    checked(network, start[None], 0)
+    checked_outputs(network, start[None], 0)
     if min(steps, jitter, blur, decay) < 0 or rate <= 0:
         raise BadInput(
             f"steps {steps}, jitter {jitter}, blur {blur}, decay {decay}: not negative; rate {rate}: positive"

@@ -93,9 +93,9 @@ def mapped(
             width).
 
     Raises:
-        BadInput: see ``checked``.
+        BadInput: see ``checked_outputs``.
     """
-    columns = checked(network, images, output)
+    columns = checked_outputs(network, images, output)
     with evaluating(network):
         found = [one(part, columns).cpu() for part in batches(network, images, batch)]
     return torch.cat(found).numpy().astype(np.float32)
@@ -121,7 +121,7 @@ def checked_baseline(images: Tensor, baseline: Tensor | None) -> Tensor:
     return baseline.to(images)
 
 
-def checked(network: nn.Module, images: Tensor, output: Output) -> tuple[int, ...]:
+def checked_outputs(network: nn.Module, images: Tensor, output: Output) -> tuple[int, ...]:
     """The chosen output columns, after a look at the network, the images and the columns.
 
     Args:

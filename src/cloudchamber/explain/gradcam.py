@@ -53,7 +53,7 @@ def gradcam(network: nn.Module, images: Tensor, output: Output, *, batch: int = 
         (sample, height, width), not negative; the k x k map is upsampled bilinearly.
 
     Raises:
-        BadInput: see ``forward.checked``.
+        BadInput: see ``forward.checked_outputs``.
     """
 
     def one(part: Tensor, columns: tuple[int, ...]) -> Tensor:
@@ -78,6 +78,6 @@ def regression_gradcam(network: nn.Module, images: Tensor, output: Output, *, ba
         (sample, height, width); the k x k map is upsampled bilinearly.
 
     Raises:
-        BadInput: see ``forward.checked``.
+        BadInput: see ``forward.checked_outputs``.
     """
     return mapped(network, images, output, batch, lambda part, columns: regression_map(network, part, columns))

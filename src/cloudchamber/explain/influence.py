@@ -22,13 +22,12 @@ MOST = 200
 """Test samples over which the influence is averaged."""
 
 
-def influence_function(predict: Any, inputs: Inputs, fraction: float = FRACTION) -> NDArray[np.float64]:
+def influence_function(predict: Any, inputs: Inputs) -> NDArray[np.float64]:
     """Mean over samples of the change of the first target, per unit of data added to each bin.
 
     Args:
         predict: inputs (sample, bin) to predictions (sample, target).
         inputs: histograms (sample, bin), each with sum 1.
-        fraction: of the data that is added.
 
     Returns:
         (bin,) in the unit of the target. Weighted with the mean histogram its sum is about 0.
@@ -41,9 +40,9 @@ def influence_function(predict: Any, inputs: Inputs, fraction: float = FRACTION)
     before = predict(inputs)[:, 0].astype(np.float64)
     found = np.empty(inputs.shape[1])
     for place in range(inputs.shape[1]):
-        changed = (1 - fraction) * inputs
-        changed[:, place] += fraction
-        found[place] = (predict(changed.astype(np.float32))[:, 0] - before).mean() / fraction
+        changed = (1 - FRACTION) * inputs
+        changed[:, place] += FRACTION
+        found[place] = (predict(changed.astype(np.float32))[:, 0] - before).mean() / FRACTION
     return found
 
 

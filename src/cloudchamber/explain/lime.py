@@ -18,14 +18,14 @@ from scipy.ndimage import gaussian_filter
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from cloudchamber.explain.forward import BATCH, Floats, Output, checked, checked_baseline, device_of, evaluating
+from cloudchamber.explain.forward import BATCH, Floats, Output, checked_baseline, checked_outputs, device_of, evaluating
 from cloudchamber.schema import BadInput
 
 WIDTH = 0.25
 """Width of the proximity kernel (the authors' package, images)."""
 
 
-def superpixels(image: Tensor, n: int, seed: int = 0, contrast: float = 0.3) -> NDArray[np.int64]:
+def superpixels(image: Tensor, n: int, contrast: float = 0.3) -> NDArray[np.int64]:
     """Regions of similar position and value: k-means on position and smoothed value.
 
     Smoothed (by 3 % of the side), because the pixels of a histogram are noisy: else a region would be a few bright
@@ -34,7 +34,6 @@ def superpixels(image: Tensor, n: int, seed: int = 0, contrast: float = 0.3) -> 
     Args:
         image: (channel, height, width).
         n: largest number of superpixels.
-        seed: of the k-means start.
         contrast: how far one standard deviation of the image is, in units of its side; 0: position alone.
 
     Returns:
@@ -53,7 +52,7 @@ def superpixels(image: Tensor, n: int, seed: int = 0, contrast: float = 0.3) -> 
     spread = values.std(axis=(1, 2), keepdims=True)
     values = contrast * (values - values.mean(axis=(1, 2), keepdims=True)) / np.where(spread > 0, spread, 1)
     points = np.stack([rows, columns, *values], axis=-1).reshape(height * width, 2 + channels)
-    labels = KMeans(n_clusters=n, n_init=1, random_state=seed).fit_predict(points)
+    labels = KMeans(n_clusters=n, n_init=1, random_state=0).fit_predict(points)
     return np.unique(labels, return_inverse=True)[1].reshape(height, width).astype(np.int64)
 
 
@@ -90,9 +89,9 @@ def lime(
         (sample, height, width), every pixel with the coefficient of its superpixel, in units of the output.
 
     Raises:
-        BadInput: see ``forward.checked``; segments of another shape or with gaps; too few samples.
+        BadInput: see ``forward.checked_outputs``; segments of another shape or with gaps; too few samples.
     """
-    columns = checked(network, images, output)
+    columns = checked_outputs(network, images, output)
     labels = np.broadcast_to(segments, (len(images), *segments.shape[-2:]))
     if segments.ndim not in (2, 3) or labels.shape[1:] != tuple(images.shape[-2:]):
         raise BadInput(

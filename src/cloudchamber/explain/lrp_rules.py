@@ -2,7 +2,7 @@
 
 Bach et al., doi:10.1371/journal.pone.0130140 (equation 58: epsilon; equation 60 with alpha = 1, beta = 0: z+);
 Montavon et al., doi:10.1007/978-3-030-28954-6_10, table 10.1 (gamma). With the contributions ``z_ij = x_i w_ij`` of
-input i to output j and ``z_j = sum_i z_ij + b_j``
+input i to output j and ``z_j = sum_i z_ij + b_j``::
 
     epsilon  R_i = sum_j z_ij / (z_j + epsilon sign z_j) R_j
     z+       R_i = sum_j z_ij^+ / (sum_i z_ij^+ + b_j^+ + epsilon) R_j

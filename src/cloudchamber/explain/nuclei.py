@@ -44,7 +44,7 @@ class ShapeSettings(Protocol):
 EXPLAINED = "se_resnet"
 """The network whose attention the publication shows: image (v2, dN/dY) alone."""
 ATTENTION_EDGES = np.arange(0.0, 0.501, 0.05)
-"""Bins of |beta2| (the publication: 0.02, with 77 images a shape)."""
+"""Bins of ``|beta2|`` (the publication: 0.02, with 77 images a shape)."""
 TOE = ((0.0, 0.05), (0.9, 1.2))
 """((v2 low, high), (dN/dY low, high)): the most central events with little flow."""
 ANKLE = ((0.08, 0.25), (0.35, 0.65))
@@ -62,7 +62,7 @@ def _explained(
 
 
 def attention(config: ShapeSettings, predictors: Mapping[str, Any], test: Samples, rng: np.random.Generator) -> Arrays:
-    """Regression Attention Masks per |beta2|, and how much of them lies on toe and ankle (arXiv:1906.06429)."""
+    """Regression Attention Masks per ``|beta2|``, and how much of them lies on toe and ankle (arXiv:1906.06429)."""
     function, pictures, truth = _explained(predictors, test, 2000)
     found = attention_by_bin(
         function,
@@ -77,7 +77,7 @@ def attention(config: ShapeSettings, predictors: Mapping[str, Any], test: Sample
 
 
 def maps(config: ShapeSettings, predictors: Mapping[str, Any], test: Samples, rng: np.random.Generator) -> Arrays:
-    """Grad-CAM, class-activation map, LIME and occlusion of single test images, small to large |beta2|."""
+    """Grad-CAM, class-activation map, LIME and occlusion of single test images, small to large ``|beta2|``."""
     function, pictures, truth = _explained(predictors, test, 2000)
     near = [int(np.abs(truth[:, 0] - value).argmin()) for value in (0.0, 0.15, 0.3, 0.45)]
     chosen = torch.from_numpy(pictures[near])

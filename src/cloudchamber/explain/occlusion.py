@@ -16,8 +16,8 @@ from cloudchamber.explain.forward import (
     Floats,
     Output,
     batches,
-    checked,
     checked_baseline,
+    checked_outputs,
     evaluating,
     image_size,
     predict,
@@ -55,9 +55,9 @@ def occlusion(
         (sample, height, width), in units of the output.
 
     Raises:
-        BadInput: see ``forward.checked``; the window does not fit the image, or the stride leaves gaps.
+        BadInput: see ``forward.checked_outputs``; the window does not fit the image, or the stride leaves gaps.
     """
-    columns = checked(network, images, output)
+    columns = checked_outputs(network, images, output)
     height, width = image_size(images)
     if not 1 <= stride <= window <= min(height, width):
         raise BadInput(

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from cloudchamber.explain.class_activation_map import class_activation_map
-from cloudchamber.explain.forward import Floats, checked
+from cloudchamber.explain.forward import Floats, checked_outputs
 from cloudchamber.explain.gradcam import gradcam, regression_gradcam
 from cloudchamber.explain.lime import lime, superpixels
 from cloudchamber.explain.occlusion import occlusion
@@ -35,7 +35,7 @@ def _class_activation_map(network: nn.Module, images: Tensor) -> Floats:
 
 
 def _lime(network: nn.Module, images: Tensor) -> Floats:
-    checked(network, images, 0)
+    checked_outputs(network, images, 0)
     segments = np.stack([superpixels(image, 25) for image in images])
     return lime(network, images, 0, segments, samples=200)
 

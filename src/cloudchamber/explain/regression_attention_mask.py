@@ -8,7 +8,7 @@ Pang, Zhou, Wang, arXiv:1906.06429::
     m       = sum_i w_i m_i
 
 f is the vector of the chosen outputs: the norm is Euclidean over them, and the gradient in the map is that of their sum
-(as ``tf.gradients`` does for a vector; the publication does not say). The publication's f is (|beta2|, |beta4|).
+(as ``tf.gradients`` does for a vector; the publication does not say). The publication's f is ``(|beta2|, |beta4|)``.
 The map is thresholded after upsampling to the image. Physical coordinates of an image: axis -2 first, axis -1 second.
 """
 
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cloudchamber.explain.forward import BATCH, Floats, Output, batches, checked, evaluating
+from cloudchamber.explain.forward import BATCH, Floats, Output, batches, checked_outputs, evaluating
 from cloudchamber.explain.gradcam import regression_map
 from cloudchamber.schema import BadInput
 
@@ -30,7 +30,7 @@ Bools = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
 
 PUBLISHED: Output = (0, 1)
-"""The publication's two outputs, in this package's order of columns: |beta2|, |beta4|."""
+"""The publication's two outputs, in this package's order of columns: ``|beta2|``, ``|beta4|``."""
 
 Rectangle = tuple[tuple[float, float], tuple[float, float]]
 """((low, high) along axis -2, (low, high) along axis -1), in physical coordinates."""
@@ -75,9 +75,9 @@ def masks_and_changes(
     """Every image's own mask m_i (sample, height, width) and its prediction change sigma_i (sample,).
 
     Raises:
-        BadInput: see ``forward.checked``.
+        BadInput: see ``forward.checked_outputs``.
     """
-    columns = checked(network, images, output)
+    columns = checked_outputs(network, images, output)
     masks, changes = [], []
     with evaluating(network), torch.no_grad():
         for part in batches(network, images, batch):
@@ -101,7 +101,7 @@ def regression_attention_mask(
         batch: images at once.
 
     Raises:
-        BadInput: see ``forward.checked``.
+        BadInput: see ``forward.checked_outputs``.
     """
     masks, sigma = masks_and_changes(network, images, output, batch=batch)
     weight = _softmax(-sigma)
@@ -138,9 +138,8 @@ def attention_by_bin(
     *,
     regions: Mapping[str, Rectangle] | None = None,
     extent: Rectangle = ((0.0, 1.0), (0.0, 1.0)),
-    batch: int = BATCH,
 ) -> dict[str, NDArray[np.float64]]:
-    """The Regression Attention Mask in bins of a true value, as in the publication's figure (|beta2| in [b, b + 0.02]).
+    """The Regression Attention Mask in bins of a true value, as in the publication (``|beta2|`` in [b, b + 0.02]).
 
     Args:
         network: see ``forward``.
@@ -150,7 +149,6 @@ def attention_by_bin(
         output: f is the vector of these outputs (see the module).
         regions: rectangles by name, for the mean of the mask in them.
         extent: what the whole image covers, for the regions.
-        batch: images at once.
 
     Returns:
         By name, the first axis is the bin: ``low``, ``high``, ``n`` (images), ``effective_n`` (1 / sum w^2),
@@ -159,7 +157,7 @@ def attention_by_bin(
         elsewhere), each with ``_error``. Errors are standard errors over the images; NaN where a bin has too few.
 
     Raises:
-        BadInput: see ``forward.checked``; values or edges that do not fit; a region without pixels.
+        BadInput: see ``forward.checked_outputs``; values or edges that do not fit; a region without pixels.
     """
     bounds = np.asarray(edges, dtype=np.float64)
     if bounds.ndim != 1 or len(bounds) < 2 or not (np.diff(bounds) > 0).all():
@@ -168,7 +166,7 @@ def attention_by_bin(
         raise BadInput(f"values of shape {values.shape}: expected one for each of the {len(images)} images")
     height, width = images.shape[-2:]
     pixels = {name: region_pixels((height, width), region, extent) for name, region in (regions or {}).items()}
-    masks, sigma = masks_and_changes(network, images, output, batch=batch)
+    masks, sigma = masks_and_changes(network, images, output)
     which = np.searchsorted(bounds, values, side="right") - 1
     which[values == bounds[-1]] = len(bounds) - 2
 

@@ -25,8 +25,8 @@ from cloudchamber.explain.forward import (
     Floats,
     Output,
     batches,
-    checked,
     checked_baseline,
+    checked_outputs,
     device_of,
     evaluating,
     predict,
@@ -61,7 +61,7 @@ class RandomizationSimilarity:
 class PerturbationCurve:
     """Prediction change against the part of the pixels deleted (or inserted), for given and for random maps.
 
-    Errors are standard errors over images (NaN for one image). An image's random area is its mean over the draws.
+    Errors are standard errors over images (NaN for one image).
 
     Attributes:
         fraction: (step,), part of the pixels deleted or inserted.
@@ -69,12 +69,8 @@ class PerturbationCurve:
         change_error: (step,), its error.
         random: (step,), as ``change``, for random maps.
         random_error: (step,), its error.
-        area: mean change over the fractions (trapezoidal area divided by their range).
-        area_error: its error.
-        random_area: as ``area``, for random maps.
-        random_area_error: its error.
-        difference: area minus random area, paired by image. A map that means something has it positive for deletion
-            and negative for insertion.
+        difference: mean change over the fractions (trapezoidal area divided by their range) minus that for random
+            maps, paired by image. A map that means something has it positive for deletion and negative for insertion.
         difference_error: its error.
     """
 
@@ -83,10 +79,6 @@ class PerturbationCurve:
     change_error: Doubles
     random: Doubles
     random_error: Doubles
-    area: float
-    area_error: float
-    random_area: float
-    random_area_error: float
     difference: float
     difference_error: float
 
@@ -273,9 +265,9 @@ def perturbation_curve(
         batch: images at once.
 
     Raises:
-        BadInput: see ``forward.checked``; maps, fractions or baseline that do not fit.
+        BadInput: see ``forward.checked_outputs``; maps, fractions or baseline that do not fit.
     """
-    columns = checked(network, images, output)
+    columns = checked_outputs(network, images, output)
     empty = checked_baseline(images, baseline)
     parts = np.asarray(fractions, dtype=np.float64)
     if parts.ndim != 1 or len(parts) < 2 or not (np.diff(parts) > 0).all() or parts[0] < 0 or parts[-1] > 1:
@@ -302,11 +294,9 @@ def perturbation_curve(
 
 def _compared(parts: Doubles, given: Doubles, random: Doubles) -> PerturbationCurve:
     """Prediction changes (sample, step) in the order of the maps and in random order, averaged over images."""
-    areas: list[float] = []
-    for values in (given, random, given - random):
-        area = np.trapezoid(values, parts, axis=1) / (parts[-1] - parts[0])
-        areas += [float(number) for number in mean_and_error(area)]
-    return PerturbationCurve(parts, *mean_and_error(given), *mean_and_error(random), *areas)
+    area = np.trapezoid(given - random, parts, axis=1) / (parts[-1] - parts[0])
+    difference = (float(number) for number in mean_and_error(area))
+    return PerturbationCurve(parts, *mean_and_error(given), *mean_and_error(random), *difference)
 
 
 deletion_curve = partial(perturbation_curve, "deletion")

@@ -26,7 +26,7 @@ from cloudchamber.data.samples import Inputs, Samples
 from cloudchamber.explain.lrp import Relevance, pixels_to_cosmic_rays, relevance_of_cosmic_rays, relevance_of_pixels
 from cloudchamber.explain.lrp_rules import RULES, Rule, Sharing
 from cloudchamber.explain.sanity import randomization_similarity
-from cloudchamber.explain.sky_sanity import FRACTIONS, deletion_by_relevance, signal_roc
+from cloudchamber.explain.sky_sanity import FRACTIONS, deletion_by_relevance, signal_auc
 from cloudchamber.learning.source_detector import SourceDetector
 from cloudchamber.metrics.classification import roc as roc_curve
 from cloudchamber.networks.deepsphere import DeepSphere
@@ -263,8 +263,7 @@ def _area(said: Doubles, true: NDArray[np.bool_], rng: np.random.Generator) -> t
     """Area under the curve and its error; nan for fewer than two skies or one kind of cosmic rays."""
     if len(said) < 2 or true.all() or not true.any():
         return float("nan"), float("nan")
-    found = signal_roc(said, true, rng, bootstrap=100, points=2)
-    return found.auc, found.auc_error
+    return signal_auc(said, true, rng)
 
 
 def deletion(config: SkySettings, predictors: Mapping[str, Any], test: Samples, rng: np.random.Generator) -> Arrays:
@@ -317,8 +316,8 @@ def sanity(
     Returns:
         Of conservation, in the two skies with most signal, one row a layer, from the output down: layer_network,
         layer_rule, layer (row,), left and absorbed (row,), mean of the sum of relevance below the layer and of what it
-        absorbed in units of the output, violation (row,), the largest |before - after - absorbed| of a sky over the
-        mean |output|.
+        absorbed in units of the output, violation (row,), the largest ``|before - after - absorbed|`` of a sky
+        over the mean ``|output|``.
         Of randomisation: random_network (network,), random_part (step,), similarity, similarity_error
         (network, step), rank correlation over cosmic rays with the relevance (epsilon) of the trained network, mean
         over skies.

@@ -23,6 +23,8 @@ Statistic = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 """Cosmic rays (sky, cosmic_ray, 4) to a test statistic (sky,), larger for signal."""
 
 FRACTIONS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
+RESAMPLES = 100
+"""Bootstrap samples: the error itself is then known to 7 %."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,6 @@ class SkyDeletion:
     random_error: Doubles
     difference: Doubles
     difference_error: Doubles
-
-
-@dataclass(frozen=True)
-class SignalRoc:
-    """How well a score of cosmic rays separates signal from isotropy, cosmic rays of all skies together.
-
-    Errors are standard deviations over bootstrap samples of skies, NaN for one sky.
-
-    Attributes:
-        false_positive: (point,), part of the isotropic cosmic rays above a threshold, 0 to 1 in equal steps.
-        true_positive: (point,), part of the signal above it.
-        true_positive_error: (point,), its error.
-        auc: area under the curve; equal scores count half.
-        auc_error: its error.
-    """
-
-    false_positive: Doubles
-    true_positive: Doubles
-    true_positive_error: Doubles
-    auc: float
-    auc_error: float
 
 
 def deletion_by_relevance(
@@ -120,54 +101,43 @@ def deletion_by_relevance(
     )
 
 
-def signal_roc(
-    score: NDArray[np.floating],
-    signal: NDArray[Any],
-    rng: np.random.Generator,
-    bootstrap: int = 200,
-    points: int = 201,
-) -> SignalRoc:
-    """The receiver operating characteristic of a score of cosmic rays, with errors from a bootstrap over skies.
+def signal_auc(score: NDArray[np.floating], signal: NDArray[Any], rng: np.random.Generator) -> tuple[float, float]:
+    """Area under the ROC curve of cosmic rays of all skies together, and its error (NaN for one sky).
 
-    Scores are compared across skies as they are: divide by the sky's output first if its size shall not count.
+    Equal scores count half. The error is the standard deviation over RESAMPLES bootstrap samples of skies; a sample
+    without signal or without background is left out. Scores are compared across skies as they are: divide by the sky's
+    output first if its size shall not count.
 
     Args:
         score: (sky, cosmic_ray), larger for signal.
         signal: (sky, cosmic_ray), the truth, 0 or 1.
         rng: of the bootstrap.
-        bootstrap: samples of skies; a sample without signal or without background is left out.
-        points: of the curve.
 
     Raises:
-        BadInput: shapes that do not fit, scores that are not finite, only signal or none, fewer than two samples.
+        BadInput: shapes that do not fit, scores that are not finite, only signal or none.
     """
     if score.ndim != 2 or score.shape != signal.shape or not np.isfinite(score).all():
         raise BadInput(f"scores of shape {score.shape}, truth {signal.shape}: expected finite (sky, cosmic_ray) twice")
     truth = np.asarray(signal, dtype=bool)
-    if truth.all() or not truth.any() or bootstrap < 2:
-        raise BadInput(f"{truth.mean():.0%} signal, {bootstrap} bootstrap samples: need signal, background, and two")
+    if truth.all() or not truth.any():
+        raise BadInput(f"{truth.mean():.0%} signal: need signal and background")
     order = np.argsort(-score, axis=None, kind="stable")
     sorted_score, sorted_truth, sky = score.ravel()[order], truth.ravel()[order], order // score.shape[1]
     last = np.append(np.diff(sorted_score) != 0, True)  # the last of each group of equal scores
-    grid = np.linspace(0, 1, points)
 
-    def curve(weights: Doubles) -> tuple[Doubles, float]:
-        """True positives on the grid, and the area, if each sky counts ``weights`` times."""
+    def area(weights: Doubles) -> float:
+        """If each sky counts ``weights`` times."""
         weight = weights[sky]
         right = np.append(0.0, np.cumsum(weight * sorted_truth)[last])
         wrong = np.append(0.0, np.cumsum(weight * ~sorted_truth)[last])
         right, wrong = right / right[-1], wrong / wrong[-1]
-        return np.interp(grid, wrong, right), float(np.trapezoid(right, wrong))
+        return float(np.trapezoid(right, wrong))
 
-    line, area = curve(np.ones(len(score)))
-    lines, areas = [], []
-    for _ in range(bootstrap):
+    areas = []
+    for _ in range(RESAMPLES):
         counts = np.bincount(rng.integers(len(score), size=len(score)), minlength=len(score)).astype(np.float64)
         chosen = truth[counts > 0]
         if chosen.any() and not chosen.all():
-            one = curve(counts)
-            lines.append(one[0])
-            areas.append(one[1])
-    if len(score) == 1:
-        return SignalRoc(grid, line, np.full(points, np.nan), area, float("nan"))
-    return SignalRoc(grid, line, np.std(lines, axis=0, ddof=1), area, float(np.std(areas, ddof=1)))
+            areas.append(area(counts))
+    error = float("nan") if len(score) == 1 else float(np.std(areas, ddof=1))
+    return area(np.ones(len(score))), error

@@ -1,10 +1,10 @@
 """Random numbers that every language makes alike: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) as a counter.
 
-All arithmetic is of unsigned 64-bit integers that wrap around. With G = 0x9E3779B97F4A7C15 and
+All arithmetic is of unsigned 64-bit integers that wrap around. With G = 0x9E3779B97F4A7C15 and::
 
     mix(z):  z ^= z >> 30;  z *= 0xBF58476D1CE4E5B9;  z ^= z >> 27;  z *= 0x94D049BB133111EB;  z ^= z >> 31,
 
-number k = 0, 1, ... of attempt a at event i is
+number k = 0, 1, ... of attempt a at event i is::
 
     u = (mix(s + (k + 1) G) >> 11) / 2^53,   s = mix(mix(mix(seed) + i) + a),   0 <= u < 1.
 

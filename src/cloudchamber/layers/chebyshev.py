@@ -1,7 +1,7 @@
 """Convolution on the sphere with Chebyshev polynomials of the graph Laplacian, fused on the CPU with what follows it.
 
 Defferrard, Bresson, Vandergheynst, arXiv:1606.09375, equations 3 to 5; on HEALPix pixels: Perraudin et al.,
-arXiv:1810.12186. A layer of ``order`` K has K polynomials, T_0 to T_{K-1}, hence reads pixels up to K - 1 steps away:
+arXiv:1810.12186. A layer of ``order`` K has K polynomials, T_0 to T_{K-1}, hence reads pixels up to K - 1 steps away::
 
     y[v, b, o] = bias[o] + sum_k sum_i (T_k(L) x)[v, b, i] weight[k, i, o],
     T_0 = 1,  T_1 = L,  T_k = 2 L T_{k-1} - T_{k-2},

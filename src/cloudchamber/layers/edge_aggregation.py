@@ -1,5 +1,7 @@
 """The mean over a node's edges of an activated sum, with its gradient: the inner loop of an edge convolution.
 
+::
+
     mean_j relu(centre_i + other_j + g_ij W + v |y_i - y_j|^2)
 
 On a CPU, in single precision, the edges never exist in memory: compiled loops gather, sum, activate and aggregate, and

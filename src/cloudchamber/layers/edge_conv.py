@@ -2,7 +2,7 @@
 
 The publication's edge feature ``Theta (x_j - x_i) + Phi x_i`` becomes ``(Phi - Theta) x_i + Theta x_j``: both matrices
 meet nodes, not edges. Added to it are invariants of the two directions and energies, so that a layer answers to
-distances on the sphere and to nothing else of the coordinates:
+distances on the sphere and to nothing else of the coordinates::
 
     e_ij = relu(A x_i + B x_j + W g_ij + v |y_i - y_j|^2),      x'_i = C mean_j e_ij,
 

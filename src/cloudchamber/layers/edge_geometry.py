@@ -1,7 +1,7 @@
 """What an edge between two cosmic rays knows of its ends: invariants of their directions and energies.
 
 Bell-shaped kernels of the distance on the sphere, whose widths follow from how far magnetic fields deflect: in
-proportion to charge / energy. Conventions: energies in EeV, chords d = |n_i - n_j| of unit vectors.
+proportion to charge / energy. Conventions: energies in EeV, chords ``d = |n_i - n_j|`` of unit vectors.
 """
 
 from __future__ import annotations

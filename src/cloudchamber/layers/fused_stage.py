@@ -1,7 +1,7 @@
 """The stage of a spherical network on a CPU: Chebyshev convolution, bias, (leaky) ReLU and pooling in one pass.
 
 Equations and conventions as in ``chebyshev``. Between input and pooled output only the terms ``T_k(L) x`` exist in
-memory; what the convolution gives never leaves the registers and is made again for the gradient:
+memory; what the convolution gives never leaves the registers and is made again for the gradient::
 
     dL/dx = sum_k T_k(L) u_k,  u_k = g weight_k^T,   by Clenshaw's recursion  b_k = u_k + 2 L b_{k+1} - b_{k+2},
 

@@ -7,7 +7,7 @@ of the chord d between the centres on the unit sphere (plain Gaussian of this wi
 Laplacian ``D - W`` is used: it breaks rotations less at small degrees than the normalised one.
 
 A filter of the sphere commutes with all rotations if and only if it multiplies each degree l by one number. How far the
-Laplacian is from that,
+Laplacian is from that::
 
     error_l = sum_m |L Y_lm - lambda_l Y_lm|^2 / sum_m |L Y_lm|^2,
     lambda_l = sum_m <Y_lm, L Y_lm> / sum_m <Y_lm, Y_lm>,
@@ -180,18 +180,17 @@ def default_width(nside: int, neighbours: int) -> float:
 
 
 @functools.lru_cache(maxsize=16)
-def healpix_graph(nside: int, neighbours: int, width: float | None = None) -> HealpixGraph:
+def healpix_graph(nside: int, neighbours: int) -> HealpixGraph:
     """The graph of a HEALPix grid; built once a process.
 
     Args:
         nside: a power of two.
         neighbours: of a pixel; 20 breaks rotations about 15 times less than 8.
-        width: of the Gaussian weights; None for the fitted one.
 
     Raises:
         BadInput: ``nside`` is not a power of two, or no neighbours.
     """
-    width = default_width(checked_nside(nside), neighbours) if width is None else width
+    width = default_width(checked_nside(nside), neighbours)
     matrix = laplacian(nside, neighbours, width)
     pixels = matrix.shape[0]
     start = np.random.default_rng(0).standard_normal(pixels)  # a fixed one, so that the result is always the same

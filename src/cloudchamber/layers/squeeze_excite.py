@@ -8,22 +8,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+SMALLEST = 4
+"""Hidden units at least."""
+
 
 class SqueezeExcite(nn.Module):
     """Multiplies every channel by ``sigmoid(W2 relu(W1 z))``, where ``z`` are the channels' averages over the image.
 
-    The hidden layer has ``channels // reduction`` units, but at least ``minimum``: in narrow networks two or fewer
+    The hidden layer has ``channels // reduction`` units, but at least SMALLEST: in narrow networks two or fewer
     units would be a bottleneck that the publication's networks (64 channels and more) never meet.
 
     Args:
         channels: number of channels C.
         reduction: r of the publication.
-        minimum: smallest number of hidden units.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, minimum: int = 4) -> None:
+    def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
-        hidden = max(channels // reduction, minimum)
+        hidden = max(channels // reduction, SMALLEST)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
 

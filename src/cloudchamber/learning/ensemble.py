@@ -8,7 +8,6 @@ of Levi et al., arXiv:1905.11659). The same records chose the best epoch, which 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cloudchamber.data.files import replacing, write_text
+from cloudchamber.data.files import write_text
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.learning.gaussian import Channels, GaussianModel, MeanFunction, read_channels
-from cloudchamber.learning.options import Progress, TrainingOptions
-from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
+from cloudchamber.learning.options import TrainingOptions
+from cloudchamber.learning.weights import read_weights, ready, restoring, seeded_start
 from cloudchamber.metrics.calibration import calibrating_factor
 from cloudchamber.schema import BadInput
 
@@ -61,8 +60,7 @@ class Mixture(nn.Module):
 class DeepEnsemble:
     """A predictor (see ``study.Predictor``) made of networks that differ by their random start and order of the data.
 
-    Its directory holds ``member-0/weights.pt``, ``member-0/history.csv`` and so on, ``history.csv`` of all members and
-    ``calibration.json``.
+    Its directory holds ``member-0/weights.pt``, ``member-0/history.csv`` and so on, and ``calibration.json``.
 
     Args:
         title: for tables.
@@ -72,8 +70,7 @@ class DeepEnsemble:
         channels: channels (or features) of the inputs that the networks read; None for all.
         select: target columns of the selection metric.
         seed: member m uses (seed, m).
-        device: "cpu", "cuda", "cuda:1", ..., or "auto".
-        progress: "bar", "lines" in the log, or "none".
+        device: "cpu" or "cuda".
     """
 
     title: str
@@ -84,7 +81,6 @@ class DeepEnsemble:
     select: tuple[int, ...]
     seed: int
     device: str = "cpu"
-    progress: Progress = "lines"
     models: list[GaussianModel] = field(init=False, default_factory=list)
     factor: NDArray[np.float64] = field(init=False, default_factory=lambda: np.ones(0))
 
@@ -93,7 +89,6 @@ class DeepEnsemble:
     def __post_init__(self) -> None:
         if self.members < 1:
             raise ValueError(f"members = {self.members}: an ensemble has at least one")
-        self.device = device_named(self.device)
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
         """Train the members that are not finished yet, then calibrate.
@@ -115,7 +110,6 @@ class DeepEnsemble:
                 continue
             models.append(self._start(member, train))
             self._train(models[-1], member, train, validation, weights.parent)
-        self._gather_history(directory)
         self._become(models, np.ones(train.targets.shape[1]))
         said = self.predict(validation.inputs())
         assert said.std is not None
@@ -149,11 +143,6 @@ class DeepEnsemble:
     def mixture(self) -> Mixture:
         """What ``predict`` asks, as one module on the device."""
         return Mixture(self.models, self.factor, self.channels).to(self.device).eval()
-
-    @property
-    def members_modules(self) -> list[nn.Module]:
-        """The fitted networks (with their Gaussian outputs), on the device."""
-        return list(self.models)
 
     def mean_function(self, member: int) -> MeanFunction:
         """The mean of one member as a differentiable module of full raw inputs, with ``features`` and ``head``."""
@@ -197,14 +186,4 @@ class DeepEnsemble:
             model.train(), self.options, self.select, train, validation, self.channels, (self.seed, member)
         )
         title = f"{self.title}, network {member + 1} of {self.members}"
-        run_training(task, directory, device=self.device, progress=self.progress, title=title)
-
-    def _gather_history(self, directory: Path) -> None:
-        """One table of all members."""
-        rows: list[list[str]] = []
-        for member in range(self.members):
-            with (directory / f"member-{member}" / "history.csv").open(newline="") as file:
-                header, *lines = csv.reader(file)
-            rows += [[str(member), *line] for line in lines]
-        with replacing(directory / "history.csv") as temporary, temporary.open("w", newline="") as file:
-            csv.writer(file).writerows([["member", *header], *rows])
+        run_training(task, directory, device=self.device, title=title)

@@ -36,8 +36,8 @@ POOL = 16
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Encoded events as tensors.
+class FlowStates:
+    """Final states as the networks learn from them.
 
     Attributes:
         condition: (event, 4), float64.
@@ -72,7 +72,7 @@ class Encoded:
         return torch.where(there, self.kind[place], -1), self.u[place] * there[..., None]
 
 
-def shuffled(events: Encoded, batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def shuffled(events: FlowStates, batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Rows of the batches of one pass."""
     number = np.diff(events.offsets.numpy())
     order = rng.permutation(len(events))
@@ -105,13 +105,13 @@ class CountLikelihood(AveragedTraining):
     Args:
         network: what is trained.
         options: settings.
-        train: encoded events to learn from.
-        validation: encoded events that select the weights.
+        train: final states to learn from.
+        validation: final states that select the weights.
         seed: of the order.
     """
 
     def __init__(
-        self, network: KindCounts, options: TrainingOptions, train: Encoded, validation: Encoded, seed: int
+        self, network: KindCounts, options: TrainingOptions, train: FlowStates, validation: FlowStates, seed: int
     ) -> None:
         rows = np.array_split(np.arange(len(validation)), max(len(validation) // 1024, 1))
         super().__init__(network, options, Kept([(torch.from_numpy(some),) for some in rows]), ["nats"])
@@ -129,7 +129,7 @@ class CountLikelihood(AveragedTraining):
         """Negative log-likelihood."""
         return self._likelihood(self.network, self.train_events, batch[0])
 
-    def _likelihood(self, network: KindCounts, events: Encoded, rows: Tensor) -> Tensor:
+    def _likelihood(self, network: KindCounts, events: FlowStates, rows: Tensor) -> Tensor:
         chosen = rows.cpu()
         known = (events.condition, events.strangeness, events.counts, events.elastic, events.back)
         found: Tensor = network(*(values[chosen].to(self.device) for values in known))
@@ -153,10 +153,10 @@ class FlowMatching(AveragedTraining):
     Args:
         network: what is trained.
         options: settings.
-        train: encoded events.
-        validation: encoded events that select the weights.
-        truth: the events that they are.
-        sample: makes events for given classes of the encoded ones, with a network.
+        train: final states to learn from.
+        validation: final states that select the weights.
+        truth: the events that the latter are.
+        sample: makes events of given final states with a network.
         seed: of order, turns, times and noise.
     """
 
@@ -164,10 +164,10 @@ class FlowMatching(AveragedTraining):
         self,
         network: InteractionFlow,
         options: TrainingOptions,
-        train: Encoded,
-        validation: Encoded,
+        train: FlowStates,
+        validation: FlowStates,
         truth: Events,
-        sample: Callable[[InteractionFlow, Encoded], Events],
+        sample: Callable[[InteractionFlow, FlowStates], Events],
         seed: int,
     ) -> None:
         super().__init__(network, options, Kept([(torch.zeros(1),)]), ["w1_over_sigma"])

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cloudchamber.learning.options import GANOptions, TrainingOptions
+from cloudchamber.learning.options import GANOptions
 from cloudchamber.learning.training import AveragedTraining, Batch, Kept
 from cloudchamber.networks.interaction_gan import (
     FlatStates,
@@ -72,6 +72,8 @@ class GANTraining(AveragedTraining):
         seed: of all random numbers.
     """
 
+    options: GANOptions
+
     def __init__(
         self,
         generator: InteractionGenerator,
@@ -81,13 +83,10 @@ class GANTraining(AveragedTraining):
         score: Callable[[InteractionGenerator], float],
         seed: int,
     ) -> None:
-        common = TrainingOptions(epochs=options.epochs, batch_size=options.batch_size, averaging=options.averaging)
-        # Lightning clips nothing where the steps of two optimisers are ours
-        super().__init__(generator, common.model_copy(update={"clip": 0.0}), Kept([()]), ["mean_distance"])
+        super().__init__(generator, options, Kept([()]), ["mean_distance"])
         self.automatic_optimization = False
         self.generator = generator
         self.discriminator = discriminator
-        self.settings = options
         self.states = states
         self.score = score
         self.seed = seed
@@ -95,11 +94,11 @@ class GANTraining(AveragedTraining):
 
     def epoch_batches(self, epoch: int) -> Shuffled:
         """Training events in the order of this epoch."""
-        return Shuffled(self.states, self.settings.batch_size, (self.seed, 1, epoch))
+        return Shuffled(self.states, self.options.batch_size, (self.seed, 1, epoch))
 
     def configure_optimizers(self) -> Any:
         """Adam for the generator and for the discriminator, both with a learning rate that falls every epoch."""
-        options = self.settings
+        options = self.options
         numbers = [] if self.generator.multiplicity is None else list(self.generator.multiplicity.parameters())
         told = {id(parameter) for parameter in numbers}
         rest = [parameter for parameter in self.generator.parameters() if id(parameter) not in told]
@@ -134,7 +133,7 @@ class GANTraining(AveragedTraining):
         ours, theirs = optimisers
 
         self.discriminator.requires_grad_(True)
-        weight = self.settings.regularisation * self.settings.every * (number % self.settings.every == 0)
+        weight = self.options.regularisation * self.options.every * (number % self.options.every == 0)
         loss = self._log_loss(condition, count, truth, momentum, 1.0, weight)
         loss = loss + self._log_loss(condition, count, made[0].detach(), made[1].detach(), -1.0, weight)
         theirs.zero_grad()

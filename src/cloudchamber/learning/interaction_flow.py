@@ -21,8 +21,8 @@ from torch import Tensor
 
 from cloudchamber.data.files import write_text
 from cloudchamber.data.final_states import FinalStates, Vocabulary, encode, nucleons, vocabulary_of
-from cloudchamber.learning.options import Progress, TrainingOptions
-from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
+from cloudchamber.learning.options import TrainingOptions
+from cloudchamber.learning.weights import read_weights, ready, restoring, seeded_start
 from cloudchamber.networks.interaction_flow import InteractionFlow, within
 from cloudchamber.networks.kind_counts import CODES
 from cloudchamber.schema import BadInput
@@ -31,7 +31,7 @@ from cloudchamber.simulators.hadronic.kinematics import turns
 from cloudchamber.simulators.hadronic.particles import PROJECTILES
 
 if TYPE_CHECKING:
-    from cloudchamber.learning.flow_matching import Encoded
+    from cloudchamber.learning.flow_matching import FlowStates
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ VALIDATION_EVENTS = 4000
 class FlowShape(NamedTuple):
     """Sizes of the networks."""
 
-    width: int = 96
-    pooled: int = 64
-    layers: int = 4
-    count_width: int = 96
-    steps: int = 6
+    width: int
+    pooled: int
+    layers: int
+    count_width: int
+    steps: int
 
 
 @dataclass(eq=False)
@@ -64,8 +64,7 @@ class FlowGenerator:
         count_options: of the training of the counts.
         options: of the training of the flow.
         seed: of start, order and noise of the trainings.
-        device: "cpu", "cuda" or "auto".
-        progress: "bar", "lines" in the log, or "none".
+        device: "cpu" or "cuda".
     """
 
     shape: FlowShape
@@ -73,14 +72,10 @@ class FlowGenerator:
     options: TrainingOptions
     seed: int
     device: str = "cpu"
-    progress: Progress = "lines"
     model: InteractionFlow | None = field(init=False, default=None)
 
     title = "flow matching, conserving"
     kind = "network"
-
-    def __post_init__(self) -> None:
-        self.device = device_named(self.device)
 
     def fit(self, train: Events, validation: Events, directory: Path) -> None:
         """Train, or go on training.
@@ -101,10 +96,10 @@ class FlowGenerator:
             model = InteractionFlow(vocabulary, heaviest, *self.shape)
         log.info("%d of %d training events conserve all and have known kinds", len(states), len(train))
         standardize(model, train, states)
-        learn = encoded(model, train, states)
+        learn = flow_states(model, train, states)
         held_out = encode(validation, vocabulary)
         first = held_out.first(VALIDATION_EVENTS)
-        ask_counts, ask = encoded(model, validation, held_out), encoded(model, validation, first)
+        ask_counts, ask = flow_states(model, validation, held_out), flow_states(model, validation, first)
         asked = validation.ordered(first.rows)
 
         done = directory / "counts" / "weights.pt"
@@ -113,11 +108,11 @@ class FlowGenerator:
         else:
             counting = CountLikelihood(model.counts, self.count_options, learn, ask_counts, self.seed)
             title = f"{self.title}: counts"
-            run_training(counting, done.parent, device=self.device, progress=self.progress, title=title)
+            run_training(counting, done.parent, device=self.device, title=title)
         model.counts.requires_grad_(False)
         self.model = model
 
-        def sample(network: InteractionFlow, events: Encoded) -> Events:
+        def sample(network: InteractionFlow, events: FlowStates) -> Events:
             kind, _ = events.padded(np.arange(len(events)))
             return self._momenta(network, asked.beam, kind, np.random.default_rng(0))
 
@@ -125,7 +120,7 @@ class FlowGenerator:
         write_text(
             directory / "vocabulary.json", json.dumps(_plain(vocabulary, heaviest, len(train), len(states))) + "\n"
         )
-        run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
+        run_training(task, directory, device=self.device, title=self.title)
         self.model = ready(model, self.device)
 
     def restore(self, directory: Path) -> None:
@@ -270,7 +265,7 @@ def condition_of(beam: Beam) -> Tensor:
 
 
 def standardize(model: InteractionFlow, events: Events, states: FinalStates) -> None:
-    """Set the spreads and means of the coordinates from encoded training events."""
+    """Set the spreads and means of the coordinates from the training events."""
     owner = np.repeat(states.rows, np.diff(states.offsets))
     baryons = np.maximum(nucleons(events.nucleus), 1)[owner]
     elastic = states.kind > model.kinds
@@ -284,9 +279,9 @@ def standardize(model: InteractionFlow, events: Events, states: FinalStates) -> 
         model.spread[model.kinds + 1 :, 0] = float(np.sqrt((across[elastic] ** 2).mean()))
 
 
-def encoded(model: InteractionFlow, events: Events, states: FinalStates) -> Encoded:
-    """Events as the networks learn from them, with their encoding."""
-    from cloudchamber.learning.flow_matching import Encoded
+def flow_states(model: InteractionFlow, events: Events, states: FinalStates) -> FlowStates:
+    """Events as the networks learn from them."""
+    from cloudchamber.learning.flow_matching import FlowStates
 
     chosen = events.ordered(states.rows)
     condition = condition_of(chosen.beam)
@@ -302,7 +297,7 @@ def encoded(model: InteractionFlow, events: Events, states: FinalStates) -> Enco
         y = torch.where(model.books["slow"][their], lab, single + unit * lab)
         plane = torch.from_numpy(states.across)[some] / across[:, None]
         u[some] = torch.cat([plane, ((y - mean) / along)[:, None]], dim=1).float()
-    found = Encoded(
+    found = FlowStates(
         condition, torch.from_numpy(states.strangeness), torch.from_numpy(states.counts),
         torch.from_numpy(states.elastic), torch.from_numpy(back), torch.from_numpy(states.offsets), kind, u,
     )  # fmt: skip

@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cloudchamber.data.files import write_text
-from cloudchamber.learning.options import GANOptions, Progress
-from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
+from cloudchamber.learning.options import GANOptions
+from cloudchamber.learning.weights import read_weights, ready, restoring, seeded_start
 from cloudchamber.metrics.interactions import distances, observables
 from cloudchamber.networks.interaction_gan import (
     FlatStates,
@@ -85,8 +85,7 @@ class InteractionGAN:
         seed: of start, order and noise.
         kinds: where kinds come from, ready to be asked; None: from the network itself, as published, and then nothing
             is projected.
-        device: "cpu", "cuda" or "auto".
-        progress: "bar", "lines" in the log, or "none".
+        device: "cpu" or "cuda".
     """
 
     title: str
@@ -94,14 +93,10 @@ class InteractionGAN:
     seed: int
     kinds: KindSampler | None = None
     device: str = "cpu"
-    progress: Progress = "lines"
     codes: NDArray[np.int32] = field(init=False, default_factory=lambda: np.zeros(0, np.int32))
     network: InteractionGenerator | None = field(init=False, default=None)
 
     kind = "network"
-
-    def __post_init__(self) -> None:
-        self.device = device_named(self.device)
 
     def fit(self, train: Events, validation: Events, directory: Path) -> None:
         """Train, or go on training.
@@ -128,7 +123,7 @@ class InteractionGAN:
         directory.mkdir(parents=True, exist_ok=True)
         score = self._score(validation)
         task = GANTraining(generator.train(), discriminator, self.options, states, score, self.seed)
-        run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
+        run_training(task, directory, device=self.device, title=self.title)
         about = {
             "parameters": sum(parameter.numel() for parameter in generator.parameters()),
             "options": self.options.model_dump(mode="json"),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field
 
 from cloudchamber.schema import Config
-
-Progress = Literal["bar", "lines", "none"]
-"""How a training shows that it gets on: a bar in a terminal, lines in the log, or not at all."""
 
 
 class TrainingOptions(Config):
@@ -23,9 +20,6 @@ class TrainingOptions(Config):
     warmup: float = Field(0.2, gt=0, lt=1, description="fraction of the steps in which the learning rate rises")
     weight_decay: float = Field(
         0.05, ge=0, le=10, description="decoupled weight decay (AdamW) of weights, not of biases and norms"
-    )
-    beta: float = Field(
-        0.5, ge=0, le=1, description="of the beta-NLL loss: 0 is the likelihood, 1 weighs like the squared error"
     )
     averaging: float = Field(
         0.98, ge=0, lt=1, description="decay a step of the exponential average of the weights that is used"

@@ -9,7 +9,6 @@ Conventions: a cosmic ray is (x, y, z, E in EeV). The test statistic is the log-
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cloudchamber.data.files import write_text
 from cloudchamber.data.samples import Inputs, Prediction, Samples
-from cloudchamber.data.skies import cosmic_rays_of
-from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.sky_networks import FRACTION_SCALE, Look, Redraw, answers
-from cloudchamber.learning.weights import device_named, read_weights, ready, restoring, seeded_start
+from cloudchamber.learning.weights import read_weights, ready, restoring, seeded_start
 from cloudchamber.schema import BadInput
 
 BATCH = 32
@@ -40,17 +37,16 @@ class SourceDetector:
 
     Its answers have the columns of ``data.skies.targets_of``; the first is the log-odds in float64.
 
-    Its directory holds ``weights.pt``, ``history.csv`` and ``detector.json``.
+    Its directory holds ``weights.pt`` and ``history.csv``.
 
     Args:
         title: for tables.
         make: a freshly initialised network with the outputs (log-odds, fraction / FRACTION_SCALE, x, y, z).
         look: what it reads of the cosmic rays.
         redraw: the study's augmentation.
-        options: settings of the training (``beta`` is not used).
+        options: settings of the training.
         seed: of start, order and augmentation.
-        device: "cpu", "cuda" or "auto".
-        progress: "bar", "lines" in the log, or "none".
+        device: "cpu" or "cuda".
     """
 
     title: str
@@ -60,13 +56,9 @@ class SourceDetector:
     options: TrainingOptions
     seed: int
     device: str = "cpu"
-    progress: Progress = "lines"
     network: nn.Module = field(init=False, default_factory=nn.Identity)
 
     kind = "network"
-
-    def __post_init__(self) -> None:
-        self.device = device_named(self.device)
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
         """Train, or go on training.
@@ -88,10 +80,7 @@ class SourceDetector:
         task = SourceSearch(
             network.train(), self.options, train, validation, self.look, self.redraw, self.seed, processes
         )
-        run_training(task, directory, device=self.device, progress=self.progress, title=self.title)
-        parameters = sum(parameter.numel() for parameter in network.parameters())
-        about = {"parameters": parameters, "options": self.options.model_dump(mode="json"), "seed": self.seed}
-        write_text(directory / "detector.json", json.dumps(about, indent=1) + "\n")
+        run_training(task, directory, device=self.device, title=self.title)
         self.network = ready(network, self.device)
 
     def restore(self, directory: Path) -> None:
@@ -141,5 +130,5 @@ class SourceDetector:
         fit = getattr(getattr(network, "standardize", None), "fit", None)
         if fit is not None:
             some = np.sort(np.random.default_rng(self.seed).permutation(len(train))[:STANDARDISATION_SKIES])
-            fit(torch.from_numpy(self.look(cosmic_rays_of(train.records.read(train.indices[some])))))
+            fit(torch.from_numpy(self.look(train.inputs(some))))
         return network

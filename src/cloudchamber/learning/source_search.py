@@ -118,7 +118,7 @@ class SourceSearch(AveragedTraining):
 
     Args:
         network: what is trained.
-        options: settings (``beta`` is not used).
+        options: settings.
         train: samples to learn from, of records with the truth.
         validation: samples that select the weights.
         look: what the network reads of the cosmic rays.

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cloudchamber.data.files import replacing
-from cloudchamber.learning.options import Progress, TrainingOptions
+from cloudchamber.learning.options import GANOptions, TrainingOptions
 from cloudchamber.learning.weights import save_weights
 
 Batch = tuple[Tensor, ...]
@@ -67,7 +67,11 @@ class AveragedTraining(lightning.LightningModule):
         score_names: of what ``scores`` returns; the first selects.
     """
 
-    def __init__(self, model: nn.Module, options: TrainingOptions, held_out: Loader, score_names: list[str]) -> None:
+    options: TrainingOptions | GANOptions
+
+    def __init__(
+        self, model: nn.Module, options: TrainingOptions | GANOptions, held_out: Loader, score_names: list[str]
+    ) -> None:
         super().__init__()
         self.model = model
         average: Any = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
@@ -100,6 +104,7 @@ class AveragedTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW (arXiv:1711.05101) with a one-cycle learning rate (arXiv:1708.07120)."""
+        assert isinstance(self.options, TrainingOptions)  # a way of learning with other options has other optimisers
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(
             [
@@ -146,14 +151,12 @@ class History(Callback):
     Args:
         path: the file; lines of epochs that are about to be trained again are dropped.
         score_names: of the scores.
-        progress: whether lines are logged.
         title: of the training, for the log.
     """
 
-    def __init__(self, path: Path, score_names: list[str], progress: Progress, title: str) -> None:
+    def __init__(self, path: Path, score_names: list[str], title: str) -> None:
         self.path = path
         self.columns = ["epoch", "train_loss", *score_names, "seconds_per_step"]
-        self.progress = progress
         self.title = title
         self.rows: list[list[str]] = []
         self.started = 0.0
@@ -176,7 +179,7 @@ class History(Callback):
         self.rows.append([str(trainer.current_epoch), *(f"{number:.6g}" for number in numbers)])
         write_table(self.path, self.columns, self.rows)
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
-        if self.progress == "lines" and (epoch == epochs or epoch % max(epochs // 10, 1) == 0):
+        if epoch == epochs or epoch % max(epochs // 10, 1) == 0:
             left = (epochs - epoch) * (time.perf_counter() - self.started)
             name = pl_module.score_names[0].replace("_", " ")
             log.info("%s: epoch %d/%d, %s %.3f, %.0f s left", self.title, epoch, epochs, name, pl_module.found[0], left)
@@ -188,7 +191,7 @@ def write_table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
         csv.writer(file).writerows([columns, *rows])
 
 
-def train(task: AveragedTraining, directory: Path, *, device: str, progress: Progress, title: str) -> None:
+def train(task: AveragedTraining, directory: Path, *, device: str, title: str) -> None:
     """Train ``task.model``, or go on training it; it ends with the selected weights, also in ``directory/weights.pt``.
 
     Until it is done, ``directory`` holds Lightning's ``last.ckpt`` (to go on from) and ``best.ckpt``.
@@ -196,8 +199,7 @@ def train(task: AveragedTraining, directory: Path, *, device: str, progress: Pro
     Args:
         task: the way of learning, with the model, which is changed in place.
         directory: for ``weights.pt``, ``history.csv`` and the checkpoints.
-        device: "cpu" or a "cuda" device.
-        progress: a bar, lines in the log, or nothing.
+        device: "cpu" or "cuda".
         title: for the log.
 
     Raises:
@@ -216,14 +218,15 @@ def train(task: AveragedTraining, directory: Path, *, device: str, progress: Pro
     )
     trainer = lightning.Trainer(
         accelerator="cpu" if device == "cpu" else "gpu",
-        devices=1 if ":" not in device else [int(device.split(":")[1])],
+        devices=1,
         max_epochs=task.options.epochs,
-        callbacks=[History(directory / "history.csv", task.score_names, progress, title), keep],
+        callbacks=[History(directory / "history.csv", task.score_names, title), keep],
         logger=False,
-        enable_progress_bar=progress == "bar",
+        enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        gradient_clip_val=task.options.clip,
+        # Lightning clips nothing where the steps of two optimisers are ours
+        gradient_clip_val=task.options.clip if isinstance(task.options, TrainingOptions) else None,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         default_root_dir=directory,

@@ -1,4 +1,4 @@
-"""What all predictors and generators made of networks share: a device, a random start, and weights in a file.
+"""What all predictors and generators made of networks share: a random start, and weights in a file.
 
 Weights are state dictionaries that load with ``weights_only=True``: reading them runs no code that somebody left there.
 Lightning is not needed for any of this.
@@ -20,16 +20,6 @@ from cloudchamber.data.files import replacing
 from cloudchamber.schema import BadInput
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-def device_named(device: str) -> str:
-    """The device to use: ``"auto"`` is a GPU if there is one, any other name stays.
-
-    Examples:
-        >>> device_named("cuda:1")
-        'cuda:1'
-    """
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 @contextmanager

@@ -11,34 +11,22 @@ from scipy.stats import rankdata
 from cloudchamber.metrics.measured import Measured, Values, bootstrap
 
 
-def sign_accuracy(
-    truth: Values,
-    predicted: Values,
-    threshold: float,
-    rng: np.random.Generator,
-    groups: NDArray[np.integer[Any]] | None = None,
-) -> Measured:
+def sign_accuracy(truth: Values, predicted: Values, threshold: float, rng: np.random.Generator) -> Measured:
     """Fraction of records with ``|truth| > threshold`` whose predicted sign is right.
 
     A prediction of exactly 0 is wrong. The error is the bootstrap's, but at least ``1 / (n + 2)``: a
     perfect score on n records is no proof of perfection.
     """
     clear = np.abs(truth) > threshold
-    chosen = None if groups is None else groups[clear]
     found = bootstrap(
-        lambda true, said: float((np.sign(said) == np.sign(true)).mean()), truth[clear], predicted[clear], rng, chosen
+        lambda true, said: float((np.sign(said) == np.sign(true)).mean()), truth[clear], predicted[clear], rng
     )
     if found.n == 0:
         return found
     return Measured(found.value, float(np.fmax(found.error, 1 / (found.n + 2))), found.n)
 
 
-def auc(
-    truth: NDArray[Any],
-    score: Values,
-    rng: np.random.Generator,
-    groups: NDArray[np.integer[Any]] | None = None,
-) -> Measured:
+def auc(truth: NDArray[Any], score: Values, rng: np.random.Generator) -> Measured:
     """Area under the ROC curve: the probability that a signal record scores above a background record, ties half.
 
     0.5 without skill; nan with one class only (Mann and Whitney 1947).
@@ -47,7 +35,6 @@ def auc(
         truth: (record,), true or 1 for signal.
         score: (record,), larger is more signal-like.
         rng: source of the bootstrap.
-        groups: (record,), e.g. the sky of each cosmic ray; records of a group are drawn together.
 
     Examples:
         >>> auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]), np.random.default_rng(1)).value
@@ -62,7 +49,7 @@ def auc(
             return float("nan")
         return float((rankdata(said)[signal].sum() - n * (n + 1) / 2) / (n * other))
 
-    return bootstrap(statistic, np.asarray(truth, dtype=np.float64), score, rng, groups)
+    return bootstrap(statistic, np.asarray(truth, dtype=np.float64), score, rng)
 
 
 def roc(truth: NDArray[Any], score: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -78,7 +78,7 @@ def interaction_rows(
     ``correlation_difference`` (largest). "charge", "baryon_number", "strangeness", "energy_momentum":
     ``violation_rate`` (fraction of events), of the last also above 1 MeV and the ``largest_violation`` in GeV.
     "projection": what a projection onto the four-momentum (``simulators.hadronic.kinematics``) has to do to the
-    inelastic events, ``median_stretch`` (median of |a - 1|, 0 for events that conserve it) and ``infeasible``
+    inelastic events, ``median_stretch`` (median of ``|a - 1|``, 0 for events that conserve it), ``infeasible``
     (fraction that cannot be projected); of a flow before its projection this is what the projection did.
     "elastic" and "leading_x_F_tail": ``fraction``, ``truth_fraction`` and ``difference`` (model minus truth).
 

@@ -1,4 +1,4 @@
-"""How well numbers were predicted: value, error and n; errors are bootstrapped over records, or groups of them.
+"""How well numbers were predicted: value, error and n; errors are bootstrapped over records.
 
 The coefficient of determination is ``1 - sum (t - p)^2 / sum (t - mean t)^2`` with the mean over the same (test)
 records, so predicting any constant scores at most 0; the floor "predicting the training mean" is scored like every
@@ -7,17 +7,12 @@ other predictor.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from cloudchamber.metrics.measured import Measured, Values, bootstrap
 
 
-def r2(
-    truth: Values, predicted: Values, rng: np.random.Generator, groups: NDArray[np.integer[Any]] | None = None
-) -> Measured:
+def r2(truth: Values, predicted: Values, rng: np.random.Generator) -> Measured:
     """Coefficient of determination; nan if all truths are equal.
 
     Examples:
@@ -31,18 +26,14 @@ def r2(
         least = 1e-12 * np.square(true).sum()  # equal truths leave rounding errors, not zero
         return float(1 - np.square(true - said).sum() / total) if total > least else float("nan")
 
-    return bootstrap(statistic, truth, predicted, rng, groups)
+    return bootstrap(statistic, truth, predicted, rng)
 
 
-def mae(
-    truth: Values, predicted: Values, rng: np.random.Generator, groups: NDArray[np.integer[Any]] | None = None
-) -> Measured:
+def mae(truth: Values, predicted: Values, rng: np.random.Generator) -> Measured:
     """Mean absolute error, in the unit of the target."""
-    return bootstrap(lambda true, said: float(np.abs(said - true).mean()), truth, predicted, rng, groups)
+    return bootstrap(lambda true, said: float(np.abs(said - true).mean()), truth, predicted, rng)
 
 
-def bias(
-    truth: Values, predicted: Values, rng: np.random.Generator, groups: NDArray[np.integer[Any]] | None = None
-) -> Measured:
+def bias(truth: Values, predicted: Values, rng: np.random.Generator) -> Measured:
     """Mean of predicted minus true, in the unit of the target."""
-    return bootstrap(lambda true, said: float((said - true).mean()), truth, predicted, rng, groups)
+    return bootstrap(lambda true, said: float((said - true).mean()), truth, predicted, rng)

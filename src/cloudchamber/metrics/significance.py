@@ -33,6 +33,8 @@ from cloudchamber.schema import BadInput
 ENOUGH = 10
 """A p-value is measured where so many isotropic skies reach the statistic (its error is then about 30 %)."""
 
+FALSE_ALARMS, MISSED = 0.01, 0.05
+"""Errors of the first and second kind at which a fraction of signal counts as detectable."""
 TAIL_SKIES = 1000
 """Most excesses in the fit of a tail: 3 % on its scale; more would only reach down into the bulk."""
 
@@ -112,18 +114,17 @@ class Tail:
         return np.log(self.fraction) - lengths, spread
 
 
-def fit_tail(isotropic: Values, fraction: float | None = None) -> Tail:
-    """Fit the tail of an isotropic statistic.
+def fit_tail(isotropic: Values) -> Tail:
+    """Fit the tail of an isotropic statistic: a tenth of the skies, but at most ``TAIL_SKIES`` and at least ten.
 
     Args:
         isotropic: (n,), n at least 20.
-        fraction: of the skies in the fit, at least ten of them; None: a tenth, but at most ``TAIL_SKIES`` skies.
 
     Raises:
-        BadInput: too few skies, values that are not finite, a fraction outside (0, 0.5].
+        BadInput: too few skies, values that are not finite.
     """
     null = _Null.of(isotropic)
-    tail = null.tail(fraction)
+    tail = null.tail()
     if np.isnan(tail.scale):
         return tail
     excess = null.highest(tail.n) - tail.threshold
@@ -203,15 +204,12 @@ class _Null:
         whole = self.highest(int(ranks[-1]) + 1)
         return _Null(self.bulk, whole[len(whole) - 1 - ranks][::-1])
 
-    def tail(self, fraction: float | None) -> Tail:
+    def tail(self) -> Tail:
         """See ``fit_tail``; the checks of the fit, which a bootstrap sample does not need, are left nan."""
         n = self.n
         if n < 2 * ENOUGH:
             raise BadInput(f"{n} isotropic skies are too few to fit a tail: simulate at least {2 * ENOUGH}")
-        if fraction is not None and not 0 < fraction <= 0.5:
-            raise BadInput(f"fraction of the tail {fraction}: give a number above 0, at most 0.5")
-        wanted = min(n // 10, TAIL_SKIES) if fraction is None else round(fraction * n)
-        highest = self.highest(max(wanted, ENOUGH) + 1)
+        highest = self.highest(max(min(n // 10, TAIL_SKIES), ENOUGH) + 1)
         threshold, end = highest[0], highest[-ENOUGH]
         excess = highest[highest > threshold] - threshold
         reached = round((1 + n) * self.counted(threshold[None])[0]) - 1  # more than one sky where there are ties
@@ -304,7 +302,7 @@ def median_significance(
     """
     groups, null = _groups(n_signal, statistic), _Null.of(isotropic)
     medians = np.array([np.median(values) for values in groups.values()])
-    log_p, _, beyond = _log_p(medians, null, null.tail(None))
+    log_p, _, beyond = _log_p(medians, null, null.tail())
     sigma = _sigma(log_p)
     drawn = np.array([sample for sample, _ in _resampled_curves(groups, null, rng)])
     errors = drawn.std(axis=0, ddof=1)
@@ -355,7 +353,7 @@ def _groups(n_signal: NDArray[np.integer[Any]], statistic: Values) -> dict[int, 
 def _curve(groups: dict[int, NDArray[np.float64]], null: _Null) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Significance of the median sky by number of signal cosmic rays, whether it is extrapolated."""
     medians = np.array([np.median(values) for values in groups.values()])
-    log_p, _, beyond = _log_p(medians, null, null.tail(None))
+    log_p, _, beyond = _log_p(medians, null, null.tail())
     return np.maximum(_sigma(log_p), -8.0), beyond  # p = 1 has no finite significance
 
 
@@ -383,12 +381,10 @@ def detectable_fraction(
     isotropic: Values,
     cosmic_rays: int,
     rng: np.random.Generator,
-    alpha: float = 0.01,
-    beta: float = 0.05,
 ) -> Measured:
-    """Smallest fraction of signal cosmic rays at which at most ``beta`` of the skies are missed (arXiv:1912.00625).
+    """Smallest fraction of signal cosmic rays at which at most MISSED of the skies are missed (arXiv:1912.00625).
 
-    A sky is detected if its p-value is at most ``alpha`` (type-I error); the missed fraction (type-II error) is made
+    A sky is detected if its p-value is at most FALSE_ALARMS (type-I error); the missed fraction (type-II error) is made
     monotonous and interpolated linearly in the number of signal cosmic rays. nan if it is not reached, or already by
     the smallest number. The error is a bootstrap's, as in ``signal_needed``.
 
@@ -398,20 +394,20 @@ def detectable_fraction(
         isotropic: (n,).
         cosmic_rays: of a sky.
         rng: source of the bootstrap.
-        alpha: error of the first kind; n must exceed 1 / alpha.
-        beta: error of the second kind.
 
     Raises:
-        BadInput: as ``median_significance``, or too few isotropic skies for ``alpha``.
+        BadInput: as ``median_significance``, or fewer than 1 / FALSE_ALARMS isotropic skies.
     """
     groups, null = _groups(n_signal, statistic), _Null.of(isotropic)
-    if alpha * (1 + null.n) < 1:
-        raise BadInput(f"{null.n} isotropic skies cannot give p <= {alpha:g}: simulate {int(1 / alpha)} or more")
+    if FALSE_ALARMS * (1 + null.n) < 1:
+        raise BadInput(
+            f"{null.n} isotropic skies cannot give p <= {FALSE_ALARMS:g}: simulate {int(1 / FALSE_ALARMS)} or more"
+        )
     numbers = np.array(list(groups), dtype=np.float64)
 
     def reached(parts: dict[int, NDArray[np.float64]], isotropy: _Null) -> float:
-        missed = np.array([(isotropy.counted(values) > alpha).mean() for values in parts.values()])
-        return _crossing(numbers, -missed, -beta)[0] / cosmic_rays
+        missed = np.array([(isotropy.counted(values) > FALSE_ALARMS).mean() for values in parts.values()])
+        return _crossing(numbers, -missed, -MISSED)[0] / cosmic_rays
 
     value = reached(groups, null)
     samples = [

@@ -28,9 +28,16 @@ POINTING = 8  # nside of the map for the direction: pixels of 7 degrees, finer t
 
 
 class DeepSphere(nn.Module):
-    """Raw maps on nested HEALPix pixels to numbers, and to a direction (arXiv:1810.12186, arXiv:2012.15000).
+    """Raw maps on nested HEALPix pixels to numbers, and to a direction.
 
     Input (sample, channel, pixel), nested; output (sample, outputs), with a direction (sample, outputs + 3).
+
+    References:
+        | DeepSphere: efficient spherical convolutional neural network with HEALPix sampling for cosmological
+          applications (Perraudin et al., 2019)
+        | https://arxiv.org/abs/1810.12186
+        | DeepSphere: a graph-based spherical CNN (Defferrard et al., 2020)
+        | https://arxiv.org/abs/2012.15000
 
     Args:
         channels: number of channels of the maps.

@@ -19,6 +19,10 @@ class Dense(nn.Module):
 
     ``standardize.fit`` takes the training inputs. For ``learning.ensemble.DeepEnsemble`` give two outputs a target.
 
+    References:
+        | Learning representations by back-propagating errors (Rumelhart, Hinton, Williams, 1986)
+        | https://doi.org/10.1038/323533a0
+
     Args:
         inputs: number of features of a sample.
         outputs: number of numbers a sample.

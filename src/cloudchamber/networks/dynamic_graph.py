@@ -28,7 +28,7 @@ class DynamicGraph(nn.Module):
     """Cosmic rays to log-odds, signal fraction and direction of a sky, and a logit for every cosmic ray.
 
     Input (sample, cosmic_ray, 4), output (sample, 5); ``scores`` also gives the logits of "from the source" (sample,
-    cosmic_ray). The edge convolutions are those of arXiv:1801.07829 and arXiv:2003.13038.
+    cosmic_ray).
 
     Per cosmic ray: ln(E / 40 EeV), one EdgeConv with a shortcut for each of ``widths``, then two dense layers to its
     logit l. The log-odds of the sky are ``a sum_i ln(1 + exp(l_i)) + b``, the shape of the log-likelihood ratio of a
@@ -38,6 +38,12 @@ class DynamicGraph(nn.Module):
     6.3 sigma for 40 signal cosmic rays.) The fraction is linear in the sum of the cosmic rays' signal probabilities;
     the direction is the mean of the cosmic rays' directions weighted with them, of a length below 1 that tells how far
     they cluster.
+
+    References:
+        | Dynamic graph CNN for learning on point clouds (Wang et al., 2018)
+        | https://arxiv.org/abs/1801.07829
+        | Identification of patterns in cosmic-ray arrival directions using dynamic graph convolutional neural networks
+        | https://arxiv.org/abs/2003.13038 (Bister et al., 2020)
 
     Args:
         neighbours: of a cosmic ray on the sphere; dynamic layers keep half of them.

@@ -48,10 +48,14 @@ def nuclear_masses() -> Tensor:
 
 
 class InteractionFlow(nn.Module):
-    """Networks, and all that turns their answers into particles (flow matching, arXiv:2210.02747).
+    """Networks, and all that turns their answers into particles.
 
     Conditions (event, 4) go in. ``draw_kinds`` gives classes (event, particle), ``momenta`` gives PDG codes (event,
     particle) and four-momenta (event, particle, 4) in GeV.
+
+    References:
+        | Flow matching for generative modeling (Lipman et al., 2022)
+        | https://arxiv.org/abs/2210.02747
 
     Args:
         vocabulary: the kinds.

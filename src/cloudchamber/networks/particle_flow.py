@@ -24,6 +24,10 @@ FREQUENCIES = 8
 """Pairs of sine and cosine by which the network knows the time."""
 POOLED = 10.0
 """Particles in a typical event: sums over particles are divided by it."""
+MANY, TYPICAL_LOG = 20, 2
+"""A large number of particles, and the logarithm of a typical one: numbers that a network reads are of order one."""
+BOOKS = (100.0, 100.0, 10.0)
+"""As much for charge and mass number of the residual nucleus, and for the number of particles that are not slow."""
 
 
 def times(time: Tensor) -> Tensor:
@@ -68,10 +72,17 @@ class EPiC(nn.Module):
 
 
 class ParticleFlow(nn.Module):
-    """Velocity (event, particle, 3) of the coordinates (event, particle, 3); EPiC layers (arXiv:2301.08128).
+    """Velocity (event, particle, 3) of the coordinates (event, particle, 3), by EPiC layers.
+
+    References:
+        | EPiC-GAN: equivariant point cloud generation for particle jets (Buhmann, Kasieczka, Thaler, 2023)
+        | https://arxiv.org/abs/2301.08128
+        | EPiC-ly fast particle cloud generation with flow-matching and diffusion (Buhmann et al., 2023)
+        | https://arxiv.org/abs/2310.00049
 
     Args:
-        classes: of particles.
+        classes: number of classes of particles: kinds of the vocabulary, then the four that follow them (see
+            ``data.final_states.Vocabulary.residual``).
         width: of a particle's vector.
         pooled: of an event's vector.
         layers: EPiC layers.
@@ -103,8 +114,8 @@ class ParticleFlow(nn.Module):
             time: (event,).
         """
         number = mask.sum(1, keepdim=True)
-        scale = torch.tensor([100.0, 100.0, 10.0], device=u.device)
-        whole = torch.cat([known, number / 20, number.log() - 2, books / scale, times(time)], dim=1)
+        scale = torch.tensor(BOOKS, device=u.device)
+        whole = torch.cat([known, number / MANY, number.log() - TYPICAL_LOG, books / scale, times(time)], dim=1)
         event = self.condition(whole)
         particles = self.sort(kind) + self.coordinates(u) + self.spread(event)[:, None]
         for layer in self.layers:

@@ -52,11 +52,19 @@ class ResidualBlock(nn.Module):
 
 
 class SEResNet(nn.Module):
-    """Raw images (sample, channel, size, size) to numbers (sample, outputs); arXiv:1906.06429.
+    """Raw images (sample, channel, size, size) to numbers (sample, outputs).
 
     ``features`` gives the last residual sum before its ReLU, the layer that the publication calls ``add_16``; ``head``
     takes the ReLU, the average over pixels and the dense layer. ``stages`` holds the four stages by name ("1" to "4",
     shallow to deep).
+
+    References:
+        | Interpretable deep learning for nuclear deformation in heavy ion collisions (Pang, Zhou, Wang, 2019)
+        | https://arxiv.org/abs/1906.06429
+        | Deep residual learning for image recognition (He et al., 2015)
+        | https://arxiv.org/abs/1512.03385
+        | Squeeze-and-excitation networks (Hu et al., 2017)
+        | https://arxiv.org/abs/1709.01507
 
     Args:
         channels: number of channels of an image.

@@ -5,6 +5,7 @@ Labels are matplotlib texts (``r"$|\beta_2|$"``) with their unit; names of predi
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -245,6 +246,29 @@ def coverage_curves(
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
+
+
+@house_style()
+def curves(
+    position: Truth, values: Mapping[str, Truth], titles: Mapping[str, str], kinds: Mapping[str, str], label: str
+) -> Drawing:
+    """One line a predictor, each against the bin of the inputs.
+
+    Args:
+        position: (bin,).
+        values: (bin,) by predictor.
+        titles: of the predictors by name.
+        kinds: of the predictors by name.
+        label: of the values, with their unit.
+    """
+    drawing, (axes,) = grid(1, 1, 2.8)
+    colour = colours(kinds)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    for (name, line), dash in zip(values.items(), itertools.cycle(("-", "--", "-.", ":"))):
+        axes.plot(position, line, dash, linewidth=1.4, color=colour.get(name, INK), label=titles.get(name, name))
+    axes.set(xlabel="bin of the inputs", ylabel=label)
+    axes.legend()
+    return drawing
 
 
 @house_style()

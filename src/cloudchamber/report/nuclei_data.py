@@ -49,7 +49,7 @@ def collision_section(gallery: Mapping[str, Values]) -> Section | None:
         str(title) for title in gallery.get("profile_title", np.array([f"event {i + 1}" for i in range(len(profiles))]))
     ]
     extent = [float(edge) for edge in gallery.get("profile_extent", np.array([-10.0, 10.0, -10.0, 10.0]))]
-    drawing = drawings.collisions(profiles, titles, extent, gallery.get("profile_nucleons"))
+    drawing = drawings.collisions(profiles, titles, extent)
     return Section(
         "Single collisions",
         "The collision deposits entropy, which becomes particles, where the two nuclei overlap (TRENTo model,"
@@ -60,10 +60,8 @@ def collision_section(gallery: Mapping[str, Values]) -> Section | None:
                 "collisions",
                 drawing,
                 f"Single events ({escape('; '.join(titles))}): entropy density across the beams, which run"
-                " perpendicular to the page, 1 fm = 10⁻¹⁵ m."
-                + (" White circles: the nucleons that collided." if "profile_nucleons" in gallery else "")
-                + " The pressure falls off fastest along the short side of the overlap: more particles fly that way,"
-                " which is elliptic flow.",
+                " perpendicular to the page, 1 fm = 10⁻¹⁵ m. The pressure falls off fastest along the short side of"
+                " the overlap: more particles fly that way, which is elliptic flow.",
                 f"Maps of the entropy density of single collisions: {listed(titles)}.",
             ),
         ),

@@ -103,29 +103,21 @@ def nuclear_density_grid(
 
 
 @house_style()
-def collisions(
-    profiles: Values, titles: Sequence[str], extent: Sequence[float], nucleons: Values | None = None
-) -> Drawing:
+def collisions(profiles: Values, titles: Sequence[str], extent: Sequence[float]) -> Drawing:
     """Entropy density in the plane across the beams, a panel an event.
 
     Args:
         profiles: (event, y, x), arbitrary units.
         titles: of the events.
         extent: left, right, bottom, top in fm.
-        nucleons: (event, nucleon, 2 or more) transverse positions in fm of colliding nucleons, NaN where fewer.
     """
     columns = min(len(profiles), 3) if len(profiles) != 4 else 2
     drawing, panels = grid(len(profiles), columns, 0.7 + 0.82 * WIDTH / max(columns, 2), shared=True)
     top = largest(profiles)
     shown: Any = None
-    for number, (axes, profile) in enumerate(zip(panels, profiles, strict=True)):
+    for axes, profile, title in zip(panels, profiles, titles, strict=True):
         shown = image(axes, profile / top, extent, "magma", 0, 1)
-        if nucleons is not None:
-            axes.plot(
-                nucleons[number, :, 0], nucleons[number, :, 1], "o", markersize=3, markerfacecolor="none",
-                markeredgecolor="white", markeredgewidth=0.45, alpha=0.75,
-            )  # fmt: skip
-        axes.set_title(str(titles[number]))
+        axes.set_title(str(title))
         axes.set_aspect("equal")
         axes.set(xlim=extent[:2], ylim=extent[2:], xlabel="x [fm]")
         axes.locator_params(nbins=5)

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from cloudchamber.report import figures
 from cloudchamber.report.figures import picture
-from cloudchamber.report.files import TEST, Metrics, Scored, read_history, read_metrics, read_predictions, read_targets
+from cloudchamber.report.files import (
+    TEST,
+    Metrics,
+    Scored,
+    read_arrays,
+    read_history,
+    read_metrics,
+    read_predictions,
+    read_targets,
+)
 from cloudchamber.report.page import Section
 from cloudchamber.report.tables import comparison_table
 
@@ -29,6 +38,7 @@ def standard_sections(run: Path) -> list[Section]:
     sections = [*comparison_sections(metrics)]
     if test is not None and test.predictions:
         sections += prediction_sections(metrics, test, labels)
+    sections += explanation_sections(run, metrics, labels[0] if labels else "the first target")
     return [*sections, *([] if training is None else [training])]
 
 
@@ -70,6 +80,26 @@ def prediction_sections(metrics: Metrics, test: Scored, labels: list[str]) -> li
             "Coverage curves and distributions of pulls for the predictors that state uncertainties.",
         )
         sections.append(Section("Are the uncertainties true?", "Stated uncertainties against errors.", (drawing,)))
+    return sections
+
+
+def explanation_sections(run: Path, metrics: Metrics, label: str) -> list[Section]:
+    """A section for each explanation that is curves: a ``position`` (bin,), and for each predictor one value a bin."""
+    sections = []
+    for path in sorted((run / "explanations").glob("*.h5")):
+        values = read_arrays(path)
+        position = values.pop("position", None)
+        if position is None or any(one.shape != position.shape for one in values.values()):
+            continue
+        name = path.stem.replace("_", " ")
+        drawing = picture(
+            f"explanation_{path.stem}",
+            figures.curves(position, values, metrics.titles, metrics.kinds, f"{name} on {label.replace('_', ' ')}"),
+            f"How each bin of the inputs moves the prediction ({escape(name)}), mean over test records. Where two lines"
+            " agree, both predictors use the data in the same way.",
+            f"Lines of the {name} of every predictor against the bin of the inputs.",
+        )
+        sections.append(Section(f"What they look at: {name}", "The same question to every predictor.", (drawing,)))
     return sections
 
 

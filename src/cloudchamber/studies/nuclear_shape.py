@@ -40,7 +40,7 @@ TARGETS = ("abs_beta2", "abs_beta4", "beta2", "beta4")
 IMAGE = (0,)
 IMAGE_AND_SIZE = (0, 1)
 SIGN_THRESHOLD = 0.1
-"""The sign of beta2 is scored for |beta2| above this."""
+"""The sign of beta2 is scored for ``|beta2|`` above this."""
 
 
 class NuclearShapeConfig(Config):
@@ -142,7 +142,7 @@ def inputs(config: NuclearShapeConfig, records: Arrays, rng: np.random.Generator
 
 
 def targets(config: NuclearShapeConfig, records: Arrays) -> NDArray[np.float32]:
-    """(shape, 4): |beta2|, |beta4|, beta2, beta4."""
+    """(shape, 4): ``|beta2|``, ``|beta4|``, beta2, beta4."""
     beta2, beta4 = records["beta2"], records["beta4"]
     return np.stack([np.abs(beta2), np.abs(beta4), beta2, beta4], axis=1).astype(np.float32)
 

@@ -66,7 +66,7 @@ def predictors(config: PhotonConfig, seed: int, device: str) -> dict[str, Predic
     from cloudchamber.learning.options import TrainingOptions
     from cloudchamber.networks.dense import Dense
 
-    network, options = partial(Dense, BINS, 2), TrainingOptions.of(config)
+    network, options = partial(Dense, BINS, 2), TrainingOptions.of(config).changed({"batch_size": 64})
     return {
         "mean": TrainingMean(),
         "ridge": Ridge(np.asarray, "ridge on the histogram"),

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.cosmicrays.directions import (
     GALACTIC_TO_EQUATORIAL,
-    from_degrees,
     random_rotation,
     random_turn,
     shifted,
@@ -25,6 +24,12 @@ from cloudchamber.simulators.cosmicrays.directions import (
     von_mises_fisher,
 )
 from cloudchamber.simulators.cosmicrays.exposure import isotropic_directions, relative_exposure, view_of
+
+
+def from_degrees(longitude: NDArray[np.floating], latitude: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Unit vectors (..., 3)."""
+    lon, lat = np.radians(longitude), np.radians(latitude)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 def sommers(declination: float, latitude: float, zenith: float) -> float:

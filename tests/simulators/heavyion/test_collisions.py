@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cloudchamber.schema import BadInput
+from cloudchamber.schema import Arrays, BadInput
 from cloudchamber.simulators.heavyion.collisions import (
     CollisionOptions,
+    _Run,
     collide,
     collide_common,
-    collision_nucleons,
     impact_range,
 )
-from cloudchamber.simulators.heavyion.nuclei import nucleus
+from cloudchamber.simulators.heavyion.events import COLUMNS
+from cloudchamber.simulators.heavyion.nuclei import Nucleus, nucleus
 
 # Means and their errors from `trento Pb Pb 30000 --random-seed 11` and `trento U U 30000 --random-seed 12`.
 OBSERVABLES = ("npart", "multiplicity", "eccentricity2", "eccentricity3", "impact_parameter")
@@ -90,6 +91,16 @@ def direct(nucleons: dict[str, NDArray[np.float64]], options: CollisionOptions) 
     return total * step**2, abs((reduced * z**2).sum()) / (reduced * abs(z) ** 2).sum()
 
 
+def nucleons_of(a: Nucleus, b: Nucleus, seed: int, options: CollisionOptions, event: int) -> Arrays:
+    """Positions in fm of the nucleons of one event of ``collide``, and whether they are participants."""
+    run = _Run(a, b, options, None)
+    run.events(seed, event, 1, np.zeros((1, len(COLUMNS))), np.zeros((0, run.mesh.cells, run.mesh.cells)))
+    nucleons: Arrays = {}
+    for label, one in (("a", run.side_a), ("b", run.side_b)):
+        nucleons |= {f"x_{label}": one.x, f"y_{label}": one.y, f"participant_{label}": one.hit}
+    return nucleons
+
+
 @pytest.mark.parametrize("p", [0.0, 1.0, -1.0, 0.5, -0.7])
 @pytest.mark.parametrize("system", [("U", "U"), ("p", "Pb"), ("d", "Au")])
 def test_grid_equals_a_slow_implementation(p: float, system: tuple[str, str]) -> None:
@@ -97,7 +108,7 @@ def test_grid_equals_a_slow_implementation(p: float, system: tuple[str, str]) ->
     options = CollisionOptions(reduced_thickness=p, fluctuation=1e9)
     a, b = map(nucleus, system)
     for event in range(4):
-        nucleons = collision_nucleons(a, b, 8, options, event)
+        nucleons = nucleons_of(a, b, 8, options, event)
         fast = collide(a, b, 1, 8, options, first_event=event)
         mult, eccentricity = direct(nucleons, options)
         assert fast["multiplicity"][0] == pytest.approx(mult, rel=1e-4)

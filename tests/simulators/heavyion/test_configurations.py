@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cloudchamber.schema import BadInput
-from cloudchamber.simulators.heavyion.collisions import collide
+from cloudchamber.simulators.heavyion.collisions import CollisionOptions, _Run, collide
 from cloudchamber.simulators.heavyion.configurations import is_configurations, read_configurations
+from cloudchamber.simulators.heavyion.events import COLUMNS
 
 
 def positions() -> NDArray[np.float64]:
@@ -44,12 +45,11 @@ def test_configurations_are_picked_and_turned(tmp_path: Path) -> None:
     rod[0, :, 2] = (-3, 3)
     np.savez(tmp_path / "rod.npz", rod)
     one = read_configurations(tmp_path / "rod.npz")
-    from cloudchamber.simulators.heavyion.collisions import collision_nucleons
-
     length = []
     for event in range(300):
-        nucleons = collision_nucleons(one, one, 1, event=event)
-        length.append(np.hypot(np.diff(nucleons["x_a"]), np.diff(nucleons["y_a"]))[0])
+        run = _Run(one, one, CollisionOptions(), None)
+        run.events(1, event, 1, np.zeros((1, len(COLUMNS))), np.zeros((0, run.mesh.cells, run.mesh.cells)))
+        length.append(np.hypot(np.diff(run.side_a.x), np.diff(run.side_a.y))[0])
     assert min(length) < 1.5
     assert 5.5 < max(length) <= 6.0 + 1e-9
 

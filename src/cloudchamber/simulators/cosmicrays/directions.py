@@ -41,12 +41,6 @@ def to_galactic(equatorial: NDArray[np.floating]) -> NDArray[np.float64]:
     return turned
 
 
-def from_degrees(longitude: NDArray[np.floating], latitude: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Unit vectors (..., 3) of longitudes and latitudes (or right ascensions and declinations) in degrees."""
-    lon, lat = np.radians(np.asarray(longitude, np.float64)), np.radians(np.asarray(latitude, np.float64))
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
 def to_degrees(direction: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude in [0, 360) and latitude in [-90, 90] in degrees of vectors (..., 3) of any length but 0.
 

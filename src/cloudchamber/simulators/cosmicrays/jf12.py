@@ -92,8 +92,8 @@ _DISK_WIDTHS = 17.5
 def arm(x: float, y: float, r: float) -> int:
     """The spiral arm (0 ... 7) at a place with r > 0.
 
-    Arms are bounded by r = r_-x exp((phi - pi) tan 11.5 deg) with r_-x of the arm's outer edge; a whole turn is added
-    or taken off where a place lies outside the eight.
+    Arms are bounded by ``r = r_-x exp((phi - pi) tan 11.5 deg)`` with ``r_-x`` of the arm's outer edge; a whole turn is
+    added or taken off where a place lies outside the eight.
     """
     crossing = math.log(r) - math.atan2(-y, -x) * _TAN_PITCH  # atan2(-y, -x) is phi - pi in -pi ... pi
     if crossing > _LOG_CROSSINGS[7]:

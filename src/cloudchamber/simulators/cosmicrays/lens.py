@@ -53,12 +53,12 @@ class Lens:
     outside: Singles
 
 
-def default_rigidities(n: int = 20, low: float = 5.0, high: float = 300.0) -> Floats:
-    """``n`` rigidities from ``low`` to ``high`` [EV], equally spaced in the logarithm.
+def default_rigidities(n: int = 20) -> Floats:
+    """``n`` rigidities from 5 to 300 EV, equally spaced in the logarithm.
 
-    The default reaches from below nitrogen (Z = 7, "CNO") of 40 EeV to protons of 300 EeV.
+    They reach from below nitrogen (Z = 7, "CNO") of 40 EeV to protons of 300 EeV.
     """
-    return np.geomspace(low, high, n)
+    return np.geomspace(5.0, 300.0, n)
 
 
 def check_lens(field: str, nside: int, rigidities: Floats) -> Floats:

@@ -86,19 +86,6 @@ def draw_energies(rng: np.random.Generator, n: int, minimum: float = 40.0) -> ND
     return energies
 
 
-def fraction_above(energy: float, minimum: float = 40.0) -> float:
-    """The fraction of the spectrum above ``minimum`` that lies above ``energy`` (both EeV)."""
-    if energy <= minimum:
-        return 1.0
-    if energy >= HIGHEST:
-        return 0.0
-    pieces = spectrum_pieces(minimum)
-    i = int(np.searchsorted(pieces[:, 0], energy, side="right")) - 1
-    below = pieces[i - 1, 3] if i else 0.0
-    v = ((energy / pieces[i, 0]) ** (1 / pieces[i, 2]) - 1) / pieces[i, 1]
-    return float(1 - below - v * (pieces[i, 3] - below))
-
-
 def charges_of(composition: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Charge numbers and their fractions (sum 1) of a composition.
 

@@ -2,7 +2,7 @@
 
 An antiparticle of rigidity R leaves Earth and follows ``du/ds = -(u x B) / (1.0810 kpc R)``, B in muG and R in EV, with
 the unit vector u: the path on which a particle arrived. Each step is a Boris rotation (Boris 1970; Birdsall and
-Langdon, section 4-3) with one evaluation of the field half a step ahead: |u| = 1 exactly, and the path is reversible.
+Langdon, section 4-3) with one evaluation of the field half a step ahead: u keeps its length, the path is reversible.
 
 Conventions: Galactocentric axes as in jf12 are parallel to Galactic directions, x to the centre. Tracks begin at the
 Sun of each model and end outside 20 kpc (JF12) or 30 kpc (UF23) from the Galactic centre, where the field is zero.

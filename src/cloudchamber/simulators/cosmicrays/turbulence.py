@@ -1,10 +1,10 @@
 """Random Galactic fields: isotropic Kolmogorov turbulence in a periodic box, and signs of a striated field.
 
-Turbulence: Gaussian modes with k^2 <|B_k|^2> ~ k^(-5/3), wave vector and field at right angles (Harari et al.,
+Turbulence: Gaussian modes with ``k^2 <|B_k|^2> ~ k^(-5/3)``, wave vector and field at right angles (Harari et al.,
 JHEP 03 (2002) 045 = astro-ph/0202362, section 2). Striated field (arXiv:1210.7820): along the regular field, of random
 sign, here constant on cubes of 100 pc.
 
-Conventions: lengths in kpc. The box has unit rms, <|B|^2> = 1; a model's local rms multiplies it. It repeats in all
+Conventions: lengths in kpc. The box has unit rms, ``<|B|^2> = 1``; a model's local rms multiplies it. It repeats in all
 directions. It is divergence-free; its product with a profile that varies over kiloparsecs is so only nearly.
 """
 
@@ -46,45 +46,44 @@ def coherence_length(longest: float, shortest: float) -> float:
     return longest / 5.0 * (1.0 - math.pow(ratio, 5 / 3)) / (1.0 - math.pow(ratio, 2 / 3))
 
 
-def longest_wave(coherence: float = COHERENCE, shortest: float = 2 * SPACING) -> float:
-    """The longest wavelength for that coherence length [kpc], by bisection: 0.25 kpc for 60 pc and waves from 20 pc."""
-    low, high = 1.001 * shortest, 5.0 * coherence
+def longest_wave() -> float:
+    """The longest wavelength for the coherence length [kpc], by bisection: 0.25 kpc for 60 pc and waves from 20 pc."""
+    shortest = 2 * SPACING
+    low, high = 1.001 * shortest, 5.0 * COHERENCE
     for _ in range(60):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if coherence_length(middle, shortest) < coherence else (low, middle)
+        low, high = (middle, high) if coherence_length(middle, shortest) < COHERENCE else (low, middle)
     return 0.5 * (low + high)
 
 
 @functools.lru_cache(maxsize=1)
-def turbulent_box(seed: int, cells: int = CELLS) -> Singles:
-    """A box of turbulence (cells, cells, cells, 3), float32, of unit rms at a random place between its points.
+def turbulent_box(seed: int) -> Singles:
+    """A box of turbulence (CELLS, CELLS, CELLS, 3), float32, of unit rms at a random place between its points.
 
-    Args:
-        seed: of the modes.
-        cells: per axis, a power of two (``between`` wraps with a mask).
+    Its modes depend on the seed.
     """
     rng = np.random.default_rng([seed, 0x7572B])
-    waves = scipy.fft.fftfreq(cells, 1.0 / cells).astype(np.float32)
-    k = [waves[:, None, None], waves[None, :, None], waves[None, None, : cells // 2 + 1].copy()]
+    waves = scipy.fft.fftfreq(CELLS, 1.0 / CELLS).astype(np.float32)
+    k = [waves[:, None, None], waves[None, :, None], waves[None, None, : CELLS // 2 + 1].copy()]
     k[2] = np.abs(k[2])  # the half axis of the real transform
     k2 = k[0] ** 2 + k[1] ** 2 + k[2] ** 2
     longest = longest_wave()
-    lowest, highest = cells * SPACING / longest, 0.5 * cells  # in units of the box's wave number
+    lowest, highest = CELLS * SPACING / longest, 0.5 * CELLS  # in units of the box's wave number
     within = (k2 >= lowest**2) & (k2 < highest**2)
     amplitude = np.where(within, np.maximum(k2, 1.0) ** (-11.0 / 12.0), 0.0).astype(np.float32)
     modes = [
-        scipy.fft.rfftn(rng.standard_normal((cells,) * 3, dtype=np.float32), workers=1) * amplitude for _ in range(3)
+        scipy.fft.rfftn(rng.standard_normal((CELLS,) * 3, dtype=np.float32), workers=1) * amplitude for _ in range(3)
     ]
     along = sum(k[i] * modes[i] for i in range(3)) / np.maximum(k2, 1.0)
     transverse = [modes[i] - k[i] * along for i in range(3)]
     # Linear interpolation takes (1 - cos k a)/3 of a mode's mean square away per axis; the norm is after that.
     kept = np.ones((), np.float32)
     for axis in k:
-        kept = kept * (2.0 + np.cos(2 * math.pi / cells * axis)) / 3.0
-    twice = np.full(cells // 2 + 1, 2.0)  # modes that the half axis leaves out
+        kept = kept * (2.0 + np.cos(2 * math.pi / CELLS * axis)) / 3.0
+    twice = np.full(CELLS // 2 + 1, 2.0)  # modes that the half axis leaves out
     twice[0] = twice[-1] = 1.0
-    square = sum(float(np.sum(np.abs(mode) ** 2 * kept * twice)) for mode in transverse) / cells**6
-    box = np.stack([scipy.fft.irfftn(mode, s=(cells,) * 3, workers=1) for mode in transverse], axis=-1)
+    square = sum(float(np.sum(np.abs(mode) ** 2 * kept * twice)) for mode in transverse) / CELLS**6
+    box = np.stack([scipy.fft.irfftn(mode, s=(CELLS,) * 3, workers=1) for mode in transverse], axis=-1)
     return np.ascontiguousarray(box / math.sqrt(square), dtype=np.float32)
 
 

@@ -2,13 +2,13 @@
 
 A generator learns in the rest frame of projectile and nucleus together, the projectile along z: directions and boosts
 are physics and not learned. There a final state of masses m_i with momenta that do not add up is moved onto the mass
-shell of the whole, "rapidity-affine": with n particles, transverse masses mT and rapidities y,
+shell of the whole, "rapidity-affine": with n particles, transverse masses mT and rapidities y::
 
     px_i <- px_i - mean(px),   py_i likewise,   y_i <- a y_i + b,
     S+(a) S-(a) = s   with   S+-(a) = sum_i mT_i exp(+-a y_i),      e^{2b} = S-(a) / S+(a),
 
 which has one solution a > 0 whenever sum mT_i < sqrt(s) and not all rapidities are equal: S+ S- grows with a, from
-(sum mT)^2. a = 1 and b = 0 leave an exact final state as it is, so |a - 1| says how much the projection had to do.
+(sum mT)^2. a = 1 and b = 0 leave an exact final state as it is, so ``|a - 1|`` says how much the projection had to do.
 
 Conventions: GeV, (E, px, py, pz); particles are rows, events are cut by offsets as in ``events``.
 """

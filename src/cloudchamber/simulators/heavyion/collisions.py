@@ -206,29 +206,6 @@ def collide_common(
     return list(results)
 
 
-def collision_nucleons(
-    nucleus_a: Nucleus,
-    nucleus_b: Nucleus,
-    seed: int,
-    options: CollisionOptions | None = None,
-    event: int = 0,
-    *,
-    orientations: Sequence[tuple[float, float]] | None = None,
-) -> Arrays:
-    """The nucleons of one event of ``collide``, for pictures.
-
-    Returns:
-        ``x_a``, ``y_a`` [fm], ``participant_a`` (bool), and the same of b; each (A,).
-    """
-    run = _Run(nucleus_a, nucleus_b, options or CollisionOptions(), orientations)
-    cells = run.mesh.cells
-    run.events(seed, event, 1, np.zeros((1, len(COLUMNS))), np.zeros((0, cells, cells)))
-    nucleons: Arrays = {}
-    for label, one in (("a", run.side_a), ("b", run.side_b)):
-        nucleons |= {f"x_{label}": one.x, f"y_{label}": one.y, f"participant_{label}": one.hit}
-    return nucleons
-
-
 class _Run:
     """Everything the compiled event loop reads, prepared once."""
 

@@ -26,12 +26,11 @@ def is_configurations(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def read_configurations(path: str | Path, atomic_number: int | None = None) -> Nucleus:
-    """A nucleus from a file with exactly one array (configuration, nucleon, 3) in fm.
+def read_configurations(path: str | Path) -> Nucleus:
+    """A nucleus from a file with exactly one array (configuration, nucleon, 3) in fm; Z is half of A.
 
     Args:
         path: HDF5 (.h5 .hdf5 .hdf .hd5) or .npz.
-        atomic_number: Z, kept for the record; None: half of the nucleons.
 
     Raises:
         BadInput: unreadable, more or less than one array, wrong shape, not finite, or coordinates beyond 100 fm.
@@ -62,14 +61,7 @@ def read_configurations(path: str | Path, atomic_number: int | None = None) -> N
     if largest > LARGEST:
         raise BadInput(f"{where}: a coordinate of {largest:g} fm: positions must be in fm")
     nucleons = positions.shape[1]
-    return Nucleus(
-        path.name,
-        nucleons,
-        nucleons // 2 if atomic_number is None else atomic_number,
-        kind="configurations",
-        configurations=places,
-        source=str(path),
-    )
+    return Nucleus(path.name, nucleons, nucleons // 2, kind="configurations", configurations=places, source=str(path))
 
 
 def _read_npz(path: Path) -> tuple[str, NDArray[np.generic]]:

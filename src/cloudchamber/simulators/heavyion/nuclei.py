@@ -83,7 +83,7 @@ class Nucleus:
     def reach(self) -> float:
         """The "radius" of TRENTo [fm], which sets the automatic impact-parameter range and the offsets.
 
-        Woods-Saxon: R (1 + 0.63 |beta2| + 0.75 |beta3| + 0.85 |beta4|) + 3 a, the wider of protons and neutrons;
+        Woods-Saxon: ``R (1 + 0.63 |beta2| + 0.75 |beta3| + 0.85 |beta4|) + 3 a``, the wider of protons and neutrons;
         deuteron: 99 % quantile of its exponential envelope; configurations: the largest radius of the first 500 or
         more nucleons.
         """

@@ -89,7 +89,7 @@ def deposit(
 ) -> None:
     """Add a constituent at (x, y) [fm] with fluctuation ``weight``; ``box`` (x0, x1, y0, y1) grows to what it touches.
 
-    The Gaussian is separable, and exp(-(j - d)^2 s) = exp(-d^2 s) exp(2 j d s) exp(-j^2 s) with |2 j d s| of order one.
+    The Gaussian is separable, and exp(-(j - d)^2 s) = exp(-d^2 s) exp(2 j d s) exp(-j^2 s) with 2 j d s of order one.
     """
     px = (x - m.origin) / m.step - 0.5
     py = (y - m.origin) / m.step - 0.5
