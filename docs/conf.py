@@ -33,6 +33,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 default_role = "literal"
+highlight_language = "none"  # commands and formulae; blocks in Python say so
+smartquotes = False  # --set stays --set
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -62,6 +62,13 @@ def test_ready_made_inputs_must_have_the_lengths_of_the_training(toy_run: Path, 
         prediction.evaluate(toy_run, tmp_path / "2.h5", None, "cpu")
 
 
+def test_a_misspelt_column_of_ours_is_named_whatever_the_file_holds(toy_run: Path, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file["value"] = np.ones((3, 50))
+    with pytest.raises(BadInput, match=r"--map valu=\.\.\.: no column of ours; did you mean 'value'"):
+        prediction.evaluate(toy_run, tmp_path / "mine.h5", {"valu": "value"}, "cpu")
+
+
 def test_what_is_wider_than_anything_trained_is_said_to_be_outside(toy_run: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "wide.h5", "w") as file:
         file["spread"] = np.array([[1.5], [40.0]], np.float32)

@@ -5,15 +5,18 @@ One page a room and not one a module: the tree beside every page stays short, an
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 
 import cloudchamber
 
 ROAD = "cloudchamber"
 """The room of the modules that are in none."""
+STUDIES = "cloudchamber.studies"
 
 
 def public_modules() -> list[str]:
@@ -47,7 +50,7 @@ def page(room: str, modules: list[str]) -> str:
             "   :show-inheritance:",
             "",
         ]
-        if room == "cloudchamber.studies":
+        if room == STUDIES:
             own = name.rpartition(".")[2].replace("_", "-")
             text = f"   The study; its parts are on :doc:`its page </studies/{own}>`."
             parts += [".. py:data:: study", f"   :module: {name}", "", text, ""]
@@ -68,7 +71,20 @@ def write_pages(app: Sphinx) -> None:
             file.unlink()
 
 
+def source_of_study(app: Sphinx, name: str) -> tuple[str, dict[str, tuple[str, int, int]]] | None:
+    """For viewcode: the source of a study's file, in which the study has a place as functions and classes have."""
+    if not name.startswith(f"{STUDIES}."):
+        return None
+    analyzer = ModuleAnalyzer.for_module(name)
+    tags = dict(analyzer.find_tags())
+    for node in ast.parse(analyzer.code).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "study":
+            tags["study"] = ("other", node.lineno, node.end_lineno or node.lineno)
+    return analyzer.code, tags
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Make the pages before Sphinx looks for sources."""
     app.connect("builder-inited", write_pages)
+    app.connect("viewcode-find-source", source_of_study)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -74,12 +74,17 @@ def _steps(study: Study) -> list[Entry]:
     """What a study does itself, and where."""
     steps: dict[str, Callable[..., Any] | None] = {"simulate": study.simulate, "sections": study.sections}
     if isinstance(study, PredictorStudy):
-        steps = {"simulate": study.simulate, "inputs": study.inputs, "rows": study.rows, "sections": study.sections}
+        steps = {
+            "simulate": study.simulate, "inputs": study.inputs, "targets": study.targets, "groups": study.groups,
+            "rows": study.rows, "sections": study.sections,
+        }  # fmt: skip
     elif isinstance(study, GeneratorStudy):
         steps = {"simulate": study.simulate, "events": study.events, "rows": study.rows, "sections": study.sections}
     texts = {
         "simulate": "simulate: the records of a chunk",
         "inputs": "inputs: records to what predictors read",
+        "targets": "targets: records to what is predicted",
+        "groups": "groups: records that stay in one split",
         "events": "events: columns of records to events",
         "rows": "rows: metrics with errors",
         "sections": "sections: the report",

@@ -140,8 +140,8 @@ def run(
     """Simulate, learn, score, explain and report: everything, into one run directory."""
     from cloudchamber import run as road
     from cloudchamber.run_directory import Resources, choose_device, new_run, open_run
+    from cloudchamber.study import load_study
 
-    choose_device(device)  # refuses one that is not there before anything is made
     log = logging.getLogger("cloudchamber")
     if resume is not None:
         if study is not None or settings or data:
@@ -151,7 +151,10 @@ def run(
             log.info("%s is finished already", resume)
             say_where(opened)
             return
+        choose_device(device)
     else:
+        load_study(given(study)).preset(preset)  # a wrong word is told at once, before torch is asked for a device
+        choose_device(device)
         opened = new_run(
             given(study), preset=preset, settings=pairs_of("--set", settings), seed=seed, runs=runs, data=data
         )
@@ -205,7 +208,6 @@ def search(
     from cloudchamber.run_directory import choose_device
     from cloudchamber.study import PredictorStudy, load_study, of_kind
 
-    device = choose_device(device)
     if resume is not None:
         if study is not None or settings:
             raise BadInput("--resume DIR goes on with that search's own study and settings: leave yours out", status=2)
@@ -220,7 +222,7 @@ def search(
         )  # fmt: skip
         logging.getLogger("cloudchamber").info("directory of the search %s", opened.path)
     try:
-        content = searches.search(opened, workers, device)
+        content = searches.search(opened, workers, choose_device(device))
     except KeyboardInterrupt:
         raise BadInput(f"interrupted; go on with: cloudchamber search --resume {opened.path}") from None
     header, rows = ranking(content)

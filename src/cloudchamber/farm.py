@@ -220,22 +220,28 @@ def _definitions(module: str) -> dict[str, str]:
     return defined
 
 
+def _imported(module: str) -> dict[str, tuple[str, str]]:
+    """(module, name) of what a module imports by ``from ... import``, by the name that it has there."""
+    found: dict[str, tuple[str, str]] = {}
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            found |= {one.asname or one.name: (node.module, one.name) for one in node.names}
+    return found
+
+
 def _named(module: str, source: str) -> set[tuple[str, str]]:
     """(module, name) of what the source of a definition in ``module`` names there and in ``experiments/``."""
-    known, defined = vars(sys.modules[module]), _definitions(module)
+    defined, imported = _definitions(module), _imported(module)
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Name) and node.id in defined:
             found.add((module, node.id))
-        elif isinstance(node, ast.Name):
-            home = getattr(known.get(node.id), "__module__", "")  # of a function or class that was imported
-            if home.startswith(EXPERIMENTS):
-                found.add((home, node.id))
+        elif isinstance(node, ast.Name) and node.id in imported:
+            found.add(imported[node.id])
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            home = getattr(known.get(node.value.id), "__name__", "")  # of a module that was imported
-            if home.startswith(EXPERIMENTS):
-                found.add((home, node.attr))
-    return {(home, name) for home, name in found if name in _definitions(home)}
+            found.add((".".join(imported.get(node.value.id, ("", ""))), node.attr))
+    followed = {place for place in found if place[0] == module or place[0].startswith(EXPERIMENTS)}
+    return {(home, name) for home, name in followed if name in _definitions(home)}
 
 
 def _key(study: Study, origin: Origin) -> str:

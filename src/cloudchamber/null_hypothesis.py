@@ -68,7 +68,7 @@ def extend(
 def null_statistic(
     run: Run[PredictorStudy], predictor: str, n: int, share: str, device: str, progress: Progress | None = None
 ) -> tuple[Path, NDArray[np.float64]]:
-    """The directory of a fitted predictor's ensemble and its values (n,), extended as ``null`` says."""
+    """The directory of a fitted predictor's ensemble and its values (n,), extended as ``extend`` says."""
     study, config = run.study, run.config
     make = study.null
     assert make is not None

@@ -32,7 +32,7 @@ from cloudchamber.run_directory import (
     simulated_probes,
     with_floors,
 )
-from cloudchamber.schema import Arrays, BadInput, Config
+from cloudchamber.schema import Arrays, BadInput, Config, did_you_mean
 from cloudchamber.study import Predictor, PredictorStudy, of_kind
 
 log = logging.getLogger("cloudchamber")
@@ -214,10 +214,12 @@ def _numbers(study: PredictorStudy, inputs: NDArray[np.float32]) -> NDArray[np.f
 
 def write_training_range(study: PredictorStudy, train: Samples, path: Path) -> None:
     """Keep what is needed to say later whether new inputs resemble the training's (see ``outside_training_range``)."""
-    inputs = _numbers(study, train.inputs(np.arange(min(len(train), 2000))))
-    mean, spread = inputs.mean(0), inputs.std(0)
-    distance = _distance(inputs, mean, spread)
-    write_arrays(path, {"mean": mean, "spread": spread, "distance": distance})
+    inputs = train.inputs(np.arange(min(len(train), 2000)))
+    numbers = _numbers(study, inputs)
+    mean, spread = numbers.mean(0), numbers.std(0)
+    distance = _distance(numbers, mean, spread)
+    shape = np.array(inputs.shape[1:], np.int64)
+    write_arrays(path, {"mean": mean, "spread": spread, "distance": distance, "shape": shape})
 
 
 def _distance(inputs: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any]) -> NDArray[np.float64]:
@@ -327,6 +329,10 @@ def own_samples(run: Run[PredictorStudy], data: Path, mapping: Mapping[str, str]
     catalogue = None if study.read is None else study.read(config, data, mapping)
     if catalogue is not None:
         return _without_truth(study, ArrayRecords(catalogue), partial(study.inputs, config)), False
+    columns = (*study.schema, study.input_name)
+    for name in mapping or ():
+        if name not in columns:
+            raise BadInput(f"--map {name}=...: no column of ours{did_you_mean(name, columns)}", status=2)
     if h5py.is_hdf5(data) and (mapping or {}).get(study.input_name, study.input_name) in _hdf5_columns(data):
         finished = read_own(data, {study.input_name: study.input}, _input_lengths(run), mapping)
         return _without_truth(study, finished, lambda arrays, _: arrays[study.input_name].astype(np.float32)), False
@@ -351,7 +357,7 @@ def _input_lengths(run: Run[PredictorStudy]) -> dict[str, int]:
     if run.study.input_lengths is not None:
         return run.study.input_lengths(run.config)
     with h5py.File(run.path / "training_range.h5") as file:
-        return dict(zip(run.study.input.axes.split()[1:], file["mean"].shape, strict=True))
+        return dict(zip(run.study.input.axes.split()[1:], file["shape"][:].tolist(), strict=True))
 
 
 def _hdf5_columns(path: Path) -> list[str]:

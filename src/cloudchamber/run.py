@@ -61,8 +61,8 @@ def travel(run: Run[Any], resources: Resources = HERE) -> Run[Any]:
         run.note(device=choose_device(resources.device))
         with run.timed("simulate"):
             data = steps.data_of(run, resources)
-        with run.timed("explain"):
-            if run.study.gallery is not None:
+        if run.study.gallery is not None:
+            with run.timed("gallery"):
                 write_arrays(run.path / "gallery.h5", run.study.gallery(run.config, data))
         train, validation, test = steps.split(run, data)
         del data  # events of generators lie in memory once
@@ -70,13 +70,16 @@ def travel(run: Run[Any], resources: Resources = HERE) -> Run[Any]:
             learners = run_learners(run, resources.device)
             fitted(run, learners, train, validation)
             merge_history(run)
-        with run.timed("simulate"):
-            probes = steps.probes(run, resources)
+        probes: dict[str, Any] = {}
+        if run.study.probes:
+            with run.timed("simulate"):
+                probes = steps.probes(run, resources)
         with run.timed("evaluate"):
             rows = steps.score(run, learners, train, test, probes)
-        with run.timed("explain"):
-            for name in run.study.explanations:
-                explain_one(run, name, learners, test)
+        if run.study.explanations:
+            with run.timed("explain"):
+                for name in run.study.explanations:
+                    explain_one(run, name, learners, test)
         write_metrics(run, rows, learners)
         write_report(run)
     return run
@@ -125,8 +128,9 @@ def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
     if not (path / "metrics.json").exists():
         raise BadInput(f"{path} is not finished; finish it with `cloudchamber run --resume {path}`")
     steps = steps_of(run.study)
+    device = choose_device(resources.device)
     with working(run):
-        learners = restored(run, resources.device)
+        learners = restored(run, device)
         _, _, test = steps.split(run, steps.data_of(run, resources))
         written = [explain_one(run, name, learners, test) for name in (known if method is None else [method])]
         write_report(run)

@@ -27,10 +27,11 @@ from pydantic import ValidationError
 
 from cloudchamber import __version__, farm
 from cloudchamber.data.files import exclusive, replacing, write_json, write_text
+from cloudchamber.data.own import read_own
 from cloudchamber.data.store import Dataset
 from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import BadInput, Config, did_you_mean
-from cloudchamber.study import GeneratorStudy, Learner, Study, learners_of, load_study
+from cloudchamber.study import GeneratorStudy, Learner, PredictorStudy, Study, learners_of, load_study
 
 log = logging.getLogger("cloudchamber")
 
@@ -188,8 +189,12 @@ def new_run(
     config = study.preset(preset).changed(settings or {})
     if data is not None and not data.is_file():
         raise BadInput(f"--data {data}: no such file", status=2)
-    if data is not None and isinstance(study, GeneratorStudy) and study.fitting is not None:
-        config = study.fitting(config, study.read(data))
+    if data is not None:  # read here, so that nothing is made for a file that cannot be used, and again by the run
+        if isinstance(study, PredictorStudy):
+            read_own(data, study.schema, study.lengths(config), None)
+        elif isinstance(study, GeneratorStudy):
+            events = study.read(data)
+            config = config if study.fitting is None else study.fitting(config, events)
     path = new_directory(runs / study.name, seed)
     record = {
         "study": study.name, "title": study.title, "question": study.question, "reference": study.reference,
@@ -381,6 +386,8 @@ def merge_history(run: Run[Study]) -> None:
     home = run.path / "checkpoints"
     tables = []
     for path in home.glob("**/history.csv"):
+        if any(path.parent.glob("member-*/history.csv")):
+            continue  # an ensemble of version 0.1.0 gathered its members itself
         name, _, member = path.parent.relative_to(home).as_posix().partition("/member-")
         who = {"predictor": name, "member": member} if member else {"predictor": name}
         tables.append((home / name / path.name, int(member or 0), path, who))  # in this order; member 2 before 10

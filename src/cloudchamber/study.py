@@ -219,7 +219,9 @@ class PredictorStudy(Study):
     @property
     def truth_columns(self) -> tuple[str, ...]:
         """The columns that targets and groups are made of; a user's data need not have them."""
-        return self.truth or tuple(name for name, array in self.schema.items() if len(array.axes.split()) == 1)
+        return self.truth or tuple(
+            name for name, array in self.schema.items() if len(array.axes.split()) == 1 and array.of is None
+        )
 
     def truth_of(self, config: Any, records: Arrays) -> NDArray[np.float32]:
         """The targets (record, target) of records that have the truth."""
@@ -274,6 +276,8 @@ Kind = TypeVar("Kind", bound=Study)
 def late(place: str) -> Callable[..., Any]:
     """A function that imports itself when it is first called: naming it costs no torch and no matplotlib.
 
+    It takes positional arguments. A study's ``simulate`` cannot be late: its source is part of the cache's key.
+
     Args:
         place: module and name, ``"cloudchamber.report.nuclei:nuclear_shape_sections"``.
     """
@@ -324,9 +328,7 @@ def load_study(name: str) -> Study:
     if name.endswith(".py"):
         path = Path(name).resolve()
         if not path.is_file():
-            raise BadInput(
-                f"no file {name!r}: give the path of a file that ends with study = PredictorStudy(...)", status=2
-            )
+            raise BadInput(f"no file {name!r}: give the path of a file that ends with study = ...", status=2)
         module_name = f"cloudchamber_study_{path.stem}"
         spec = importlib.util.spec_from_file_location(module_name, path)
         assert spec is not None
@@ -343,6 +345,7 @@ def load_study(name: str) -> Study:
             raise BadInput(f"unknown study {name!r}{did_you_mean(name, known)}", status=2)
         module = importlib.import_module(known[name])
     study = getattr(module, "study", None)
-    if not isinstance(study, Study):
-        raise BadInput(f"{name!r} defines no study: end the file with study = PredictorStudy(...)", status=2)
+    if not isinstance(study, PredictorStudy | GeneratorStudy):
+        expected = "study = PredictorStudy(...) or study = GeneratorStudy(...)"
+        raise BadInput(f"{name!r} defines no study: end the file with {expected}", status=2)
     return study

@@ -27,7 +27,7 @@ MOST_RECORDS = 20
 
 @contextmanager
 def watched(what: str) -> Iterator[Progress | None]:
-    """A progress bar with rate and time left on a terminal; elsewhere, or with --quiet, nothing."""
+    """A progress bar with the time left on a terminal; elsewhere, or with --quiet, nothing."""
     if not sys.stderr.isatty() or logging.getLogger("cloudchamber").level > logging.INFO:
         yield None
         return

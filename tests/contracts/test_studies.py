@@ -43,7 +43,7 @@ def of(kind: type[Study]) -> list[object]:
 
 
 @pytest.fixture(params=of(Study), scope="module")
-def experiment(request: pytest.FixtureRequest) -> Study:
+def any_study(request: pytest.FixtureRequest) -> Study:
     return request.param
 
 
@@ -81,16 +81,16 @@ def test_card(name: str) -> None:
             assert field.description, f"{key} has no description"
 
 
-def test_simulation_fits_the_schema(experiment: Study) -> None:
-    config = experiment.preset("tiny")
-    checked_columns(simulated(experiment, config, 0, 2, 1, 0), experiment.schema, experiment.lengths(config), 2)
+def test_simulation_fits_the_schema(any_study: Study) -> None:
+    config = any_study.preset("tiny")
+    checked_columns(simulated(any_study, config, 0, 2, 1, 0), any_study.schema, any_study.lengths(config), 2)
 
 
-def test_same_seed_same_data_and_other_seed_other_data(experiment: Study) -> None:
-    one, again, other = (simulated(experiment, experiment.preset("tiny"), 0, 2, seed, 0) for seed in (1, 1, 2))
-    for name in experiment.schema:
+def test_same_seed_same_data_and_other_seed_other_data(any_study: Study) -> None:
+    one, again, other = (simulated(any_study, any_study.preset("tiny"), 0, 2, seed, 0) for seed in (1, 1, 2))
+    for name in any_study.schema:
         np.testing.assert_array_equal(one[name], again[name])
-    assert any(not np.array_equal(one[name], other[name]) for name in experiment.schema)
+    assert any(not np.array_equal(one[name], other[name]) for name in any_study.schema)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -108,9 +108,12 @@ def read_events(path: Path) -> tuple[Events, dict[str, Any]]:
     if path.suffix == ".hepmc3":
         events, about = _read_hepmc(path), {"model": "HepMC3 file"}
     else:
-        arrays = counted(read_shard(path))
-        about = read_attributes(path)
-        events = events_of(checked_columns(arrays, EVENT_SCHEMA, LENGTHS))
+        arrays, about = read_shard(path), read_attributes(path)
+        try:
+            known = {name: values for name, values in counted(arrays).items() if name in EVENT_SCHEMA}
+            events = events_of(checked_columns(known, EVENT_SCHEMA, LENGTHS))
+        except BadInput as error:
+            raise BadInput(f"{path} holds no events: {error}") from None
     _sensible(path, events)
     return events, about
 

@@ -19,7 +19,7 @@ from cloudchamber.data.columns import as_typed, check_layout, checked_columns
 from cloudchamber.data.files import open_file, reading
 from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.seal import is_sealed
-from cloudchamber.data.shards import rows_of
+from cloudchamber.data.shards import records_in_a_piece
 from cloudchamber.data.store import Dataset
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 
@@ -86,7 +86,7 @@ def _read_hdf5(
                 if unit != array.unit:
                     raise BadInput(f"column {name!r}: expected unit {array.unit!r}, found {unit!r}: convert the values")
                 check_layout(name, array, column.shape, lengths)
-                rows = rows_of(column.shape[1:], column.dtype)
+                rows = records_in_a_piece(column.shape[1:], column.dtype)
                 for first in range(0, len(column), rows):
                     as_typed(name, column[first : first + rows], array, lengths)
             except BadInput as error:

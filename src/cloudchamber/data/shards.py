@@ -25,7 +25,7 @@ CHUNK_BYTES = 1 << 20
 """Size of an HDF5 chunk, and of the pieces in which columns are streamed."""
 
 
-def rows_of(record: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+def records_in_a_piece(record: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Records in about 1 MB (at least one)."""
     return max(1, CHUNK_BYTES // max(1, dtype.itemsize * int(np.prod(record))))
 
@@ -52,7 +52,7 @@ def write_columns(
     with _sealed(path, attributes) as (file, disk, digest):
         for name, array in sorted(schema.items()):
             one, length = read(name, 0, 1), lengths[name]
-            rows = min(rows_of(one.shape[1:], one.dtype), max(1, length))
+            rows = min(records_in_a_piece(one.shape[1:], one.dtype), max(1, length))
             chunks = (rows, *(max(1, axis) for axis in one.shape[1:])) if length else None
             column = file.create_dataset(name, (length, *one.shape[1:]), one.dtype, chunks=chunks)
             column.attrs.update(_described(array))
@@ -92,7 +92,7 @@ class _Growing:
     def append(self, values: NDArray[Any]) -> None:
         """Add rows; values in the type of the schema."""
         self._waiting = values if self._waiting is None else np.concatenate([self._waiting, values])
-        rows = rows_of(values.shape[1:], values.dtype)
+        rows = records_in_a_piece(values.shape[1:], values.dtype)
         if len(self._waiting) >= rows:
             self._store(self._waiting, len(self._waiting) // rows * rows)
 
@@ -108,7 +108,7 @@ class _Growing:
         """The first ``stop`` values go to the file, the others wait."""
         if self._column is None:
             record = values.shape[1:]
-            chunks = (min(rows_of(record, values.dtype), max(1, stop)), *(max(1, axis) for axis in record))
+            chunks = (min(records_in_a_piece(record, values.dtype), max(1, stop)), *(max(1, axis) for axis in record))
             self._column = self._file.create_dataset(
                 self._name, (0, *record), values.dtype, chunks=chunks, maxshape=(None, *record)
             )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cloudchamber.data.columns import count_owned, owned_rows
 from cloudchamber.data.files import open_file, reading
 from cloudchamber.data.seal import Digest
-from cloudchamber.data.shards import read_attributes, rows_of, write_columns
+from cloudchamber.data.shards import read_attributes, records_in_a_piece, write_columns
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 
 OPEN_FILES = 32
@@ -126,7 +126,7 @@ class Dataset:
 
     def pieces(self, name: str) -> Iterator[NDArray[Any]]:
         """One column from its first row to its last, in pieces of about 1 MB."""
-        rows = rows_of(self._shapes[name], np.dtype(self.schema[name].dtype))
+        rows = records_in_a_piece(self._shapes[name], np.dtype(self.schema[name].dtype))
         for first in range(0, self._length(name), rows):
             yield self._slice(name, first, first + rows)
 
@@ -153,7 +153,7 @@ class Dataset:
         order = np.argsort(indices, kind="stable")
         ascending = indices[order]
         files = np.searchsorted(starts, ascending, side="right") - 1
-        blocks = (ascending - starts[files]) // rows_of(record, dtype)  # one read touches one HDF5 chunk
+        blocks = (ascending - starts[files]) // records_in_a_piece(record, dtype)  # one read touches one HDF5 chunk
         cuts = np.flatnonzero(np.diff(files) | np.diff(blocks)) + 1
         for some in np.split(np.arange(len(indices)), cuts) if len(indices) else ():
             number = files[some[0]]

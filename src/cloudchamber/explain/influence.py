@@ -7,7 +7,8 @@ likelihood and anything else that reads the same histogram: where two curves agr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ MOST = 200
 """Test samples over which the influence is averaged."""
 
 
-def influence_function(predict: Any, inputs: Inputs) -> NDArray[np.float64]:
+def influence_function(predict: Callable[[Inputs], NDArray[Any]], inputs: Inputs) -> NDArray[np.float64]:
     """Mean over samples of the change of the first target, per unit of data added to each bin.
 
     Args:
@@ -30,7 +31,7 @@ def influence_function(predict: Any, inputs: Inputs) -> NDArray[np.float64]:
         inputs: histograms (sample, bin), each with sum 1.
 
     Returns:
-        (bin,) in the unit of the target. Weighted with the mean histogram its sum is about 0.
+        (bin,) in the unit of the target, nan where an estimate is. Weighted with the mean histogram its sum is about 0.
 
     Examples:
         >>> histograms = np.full((1, 4), 0.25, np.float32)
@@ -46,6 +47,11 @@ def influence_function(predict: Any, inputs: Inputs) -> NDArray[np.float64]:
     return found
 
 
+def _mean(predictor: Any, inputs: Inputs) -> NDArray[Any]:
+    mean: NDArray[Any] = predictor.predict(inputs).mean
+    return mean
+
+
 def influence(config: Any, predictors: Mapping[str, Any], test: Samples, rng: np.random.Generator) -> Arrays:  # noqa: ARG001
     """The influence function of every predictor but the floor, for ``study.Study.explanations``.
 
@@ -56,5 +62,5 @@ def influence(config: Any, predictors: Mapping[str, Any], test: Samples, rng: np
     found: Arrays = {"position": np.arange(inputs.shape[1])}
     for name, predictor in predictors.items():
         if predictor.kind != "floor":
-            found[name] = influence_function(lambda given, one=predictor: one.predict(given).mean, inputs)
+            found[name] = influence_function(partial(_mean, predictor), inputs)
     return found

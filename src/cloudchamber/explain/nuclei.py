@@ -35,7 +35,6 @@ class ShapeSettings(Protocol):
     radius: float | None
     diffuseness: float | None
     cross_section: float
-    grid_step: float
     beta2_max: float
     v2_max: float
     multiplicity_max: float
@@ -160,7 +159,7 @@ def gallery(config: ShapeSettings, records: Records) -> Arrays:
 def two_collisions(config: ShapeSettings) -> Arrays:
     """Entropy of the roundest and of the most elongated of 300 head-on collisions of prolate nuclei (beta2 = 0.28)."""
     prolate = nucleus(config.nucleus, radius=config.radius, diffuseness=config.diffuseness, beta2=0.28, beta4=0.0)
-    options = CollisionOptions(cross_section=config.cross_section, grid_step=config.grid_step, b_max=0.5)
+    options = CollisionOptions(cross_section=config.cross_section, b_max=0.5)  # a finer grid than the training's
     events = collide(prolate, prolate, 300, 1, options, profiles=True)
     e2 = events["eccentricity2"]
     compact = np.argsort(e2)[: len(e2) // 5]

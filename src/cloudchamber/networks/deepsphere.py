@@ -77,7 +77,7 @@ class DeepSphere(nn.Module):
         super().__init__()
         if not 1 <= len(widths) <= int(math.log2(checked_nside(nside))) + 1:
             raise BadInput(
-                f"{len(widths)} stages at nside {nside}: every stage but the last halves nside, at least to 1"
+                f"{len(widths)} stages at nside {nside}: every stage but the last halves nside, at least to 1", status=2
             )
         self.outputs = outputs + 3 * direction
         self.nside = nside

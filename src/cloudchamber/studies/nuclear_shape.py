@@ -4,11 +4,9 @@ Paper: L.-G. Pang, K. Zhou, X.-N. Wang, "Deep learning nuclear shape deformation
 deformed Woods-Saxon density (beta2, beta4) collide in the TRENTo model; every event becomes a point in the plane of
 elliptic flow and multiplicity; the 2D histogram of the 50 % most central events of one shape is the network's image.
 
-Conventions and choices (the paper leaves them open): dN/dY = s0 / <s0>_{0-1 %} of the same shape;
-v2 = k2 e2 + k2' e2^3,
-times 1 + u with u uniform within the residual fluctuation (10 %); both axes of the image are fixed, the same for all
-shapes, [0, multiplicity_max] and [0, v2_max]; image axes are (channel, v2_bin, multiplicity_bin), origin at the lower
-left; a pixel holds (count / events) * pixels, so that an image of any number of events has mean 1.
+Conventions and choices (the paper leaves them open): dN/dY = s0 / <s0>_{0-1 %} of the same shape; v2 = k2 e2 +
+k2' e2^3, times 1 + u with u uniform within the residual fluctuation (10 %); both axes of the image are fixed, the same
+for all shapes, [0, multiplicity_max] and [0, v2_max]. ``data.nuclei`` says how an image is made.
 
 Beyond the paper: the second channel holds the event's size. The mean transverse momentum [pT] follows the inverse size
 of the overlap area A, d = 1/sqrt(A); the channel holds the fluctuation of d at fixed multiplicity, summed over the

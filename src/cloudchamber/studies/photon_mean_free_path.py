@@ -22,7 +22,7 @@ THICKNESS, RESOLUTION, LONGEST, BINS = 10.0, 0.5, 10.0, 40
 class PhotonConfig(Config):
     """What is simulated and learned."""
 
-    records: int = Field(2000, ge=50, description="beams")
+    records: Learning[int] = Field(2000, ge=50, description="beams")
     photons: int = Field(500, ge=10, description="interactions seen in a beam")
     epochs: Learning[int] = Field(20, ge=1, description="passes of the network over the training beams")
 
@@ -51,8 +51,7 @@ def maximum_likelihood(inputs: Inputs, config: PhotonConfig) -> Prediction:
     within = ndtr((end - x) / sigma + sigma / path) - ndtr(sigma / path - x / sigma)
     below = ndtr(x / sigma) - np.exp(-end / path) * ndtr((x - end) / sigma)
     below = (below - np.exp(sigma**2 / (2 * path**2) - x / path) * within) / -np.expm1(-end / path)
-    bins = np.diff(below, axis=1, prepend=0, append=1)
-    two_ln_l = 2 * config.photons * inputs @ np.log(np.maximum(bins, 1e-12)).T
+    two_ln_l = 2 * config.photons * inputs @ np.log(np.maximum(np.diff(below, axis=1, prepend=0, append=1), 1e-12)).T
     near = (two_ln_l > two_ln_l.max(axis=1, keepdims=True) - 1).sum(axis=1, keepdims=True)
     return Prediction(path[two_ln_l.argmax(axis=1)], near * (path[1] - path[0]) / 2)
 
@@ -88,6 +87,7 @@ study = PredictorStudy(
         "mean_free_path": Array("beam", "cm", "true mean free path", low=0),
         "depth": Array("beam photon", "cm", "measured depth of an interaction"),
     },
+    lengths=lambda config: {"photon": config.photons},
     simulate=simulate,
     input=Array("beam bin", "", "fraction of the photons in a bin of depth"),
     inputs=histogram,
