@@ -84,7 +84,7 @@ RECORDS = {
     "photon-mean-free-path": "hold-out beams",
 }
 SMALLER_IS_BETTER = ("mae", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference")
-NO_WINNER = ("violation_rate", "largest_violation", "nearest_neighbour_ratio")
+NO_WINNER = ("violation_rate", "largest_violation", "nearest_neighbour_ratio", "coverage_68")
 """Many reach the best value, or the best is not the smallest or largest."""
 DIGITS = {"signal_needed": 1, "angular_distance": 1, "median_sigma": 1}
 

@@ -109,7 +109,10 @@ class InteractionFlow(nn.Module):
             uniform: numbers from 0 to below 1 (event, 2 + kind).
         """
         elastic, back, strangeness, counts = self.counts.draw(condition, uniform)
-        left = incoming_budget(condition, strangeness) - counts @ self.books["numbers"][: self.kinds]
+        carried = (counts[..., None] * self.books["numbers"][: self.kinds]).sum(
+            1
+        )  # CUDA has no product of whole numbers
+        left = incoming_budget(condition, strangeness) - carried
         residual = (left[:, 1] > 0) & ~elastic
         lone = torch.stack([residual, elastic & ~back, elastic, back], dim=1).to(counts)
         counts = torch.cat([counts, lone], dim=1)
