@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,29 @@ def own_log_level() -> Iterator[None]:
     before = log.level
     yield
     log.setLevel(before)
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """The command line in this process (another would import torch again): words to status, output and error."""
+    from cloudchamber.cli import main
+
+    log = logging.getLogger("cloudchamber")
+    state = (log.handlers[:], log.level, log.propagate)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        log.handlers.clear()
+        monkeypatch.delenv("COLUMNS", raising=False)  # of the terminal that the tests run in
+        monkeypatch.setattr(sys, "argv", ["cloudchamber", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    yield call
+    log.handlers[:], log.level, log.propagate = state
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +80,20 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return travel(new_run(source, preset="tiny", seed=3, runs=home / "runs"), Resources(1, device="cpu")).path
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread for torch, whatever the environment says: sums keep their order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(autouse=True)
 def torch_unchanged() -> Iterator[None]:
     """Fail the test that changes torch's default type or gradient mode."""
-    import sys
-
     yield
     torch = sys.modules.get("torch")
     if torch is not None:

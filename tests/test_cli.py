@@ -45,7 +45,7 @@ def photon_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def test_help_is_fast() -> None:
+def test_help_takes_less_than_half_a_second() -> None:
     """Under half a second (best of five: the machine may be busy)."""
     seconds = []
     for _ in range(5):
@@ -63,7 +63,7 @@ def test_importing_the_package_imports_no_torch() -> None:
         assert done.returncode == 0, f"{module} imports {done.stderr}"
 
 
-def test_list_describe_doctor() -> None:
+def test_list_describe_and_doctor_say_what_they_promise() -> None:
     listed = cloudchamber("list")
     assert listed.returncode == 0
     assert "nuclear-shape" in listed.stdout
@@ -101,7 +101,7 @@ def test_list_describe_doctor() -> None:
         (["run", "nuclear-shape", "--preset", "tiny", "--scheduler", "localhost"], "tcp://"),
     ],
 )
-def test_wrong_words(words: list[str], expected: str, tmp_path: Path) -> None:
+def test_wrong_words_are_refused_without_a_traceback(words: list[str], expected: str, tmp_path: Path) -> None:
     done = cloudchamber(*words, cwd=tmp_path)
     assert expected in done.stderr
     assert done.returncode in (1, 2)
@@ -121,7 +121,7 @@ def test_simulate_writes_one_file(tmp_path: Path) -> None:
         assert file["mean_free_path"].attrs["unit"] == "cm"
 
 
-def test_compare_report_and_evaluate(photon_run: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_compared_reported_and_evaluated(photon_run: Path, tmp_path: Path) -> None:
     compared = cloudchamber("compare", photon_run, photon_run)
     assert compared.returncode == 0
     assert "likelihood" in compared.stdout
@@ -143,7 +143,7 @@ def test_compare_report_and_evaluate(photon_run: Path, tmp_path: Path) -> None:
     refused(missing, 1, "depth")
 
 
-def test_ready_made_inputs_and_other_bins(photon_run: Path, tmp_path: Path) -> None:
+def test_ready_made_inputs_are_used_unless_their_bins_differ(photon_run: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     for bins, status in ((40, 0), (30, 1)):
         own = tmp_path / f"{bins}.h5"
@@ -162,7 +162,7 @@ def test_photons_at_one_depth_are_outside_the_training_range(photon_run: Path, t
     assert "3 of 3 inputs lie outside the range of the training" in done.stderr
 
 
-def test_truncated_and_spoiled_data(photon_run: Path, tmp_path: Path) -> None:
+def test_truncated_and_spoiled_data_are_refused_by_name(photon_run: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "nan.h5", "w") as file:
         file["depth"] = np.full((3, 200), np.nan, np.float32)
     refused(cloudchamber("evaluate", photon_run, "--data", tmp_path / "nan.h5"), 1, "depth", "finite")
@@ -223,7 +223,7 @@ def test_small_grid_goes_the_whole_road_or_is_refused_at_once(tmp_path: Path) ->
     refused(beyond, 1, "44 shapes")
 
 
-def test_study_file_that_cannot_be_imported(tmp_path: Path) -> None:
+def test_a_study_file_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import a_module_that_is_not_there\n")
     refused(cloudchamber("describe", tmp_path / "mine.py"), 2, "mine.py", "a_module_that_is_not_there")
 
@@ -234,7 +234,7 @@ def test_resume_of_a_finished_run_says_so(photon_run: Path) -> None:
     assert "finished already" in done.stderr
 
 
-def test_damaged_run_directory(photon_run: Path, tmp_path: Path) -> None:
+def test_a_damaged_record_of_a_run_is_named(photon_run: Path, tmp_path: Path) -> None:
     import shutil
 
     copy = tmp_path / "copy"
@@ -245,13 +245,13 @@ def test_damaged_run_directory(photon_run: Path, tmp_path: Path) -> None:
     refused(cloudchamber("report", copy), 1, "run.json")
 
 
-def test_runs_cannot_be_made_there(tmp_path: Path) -> None:
+def test_a_place_where_no_run_can_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = cloudchamber("run", PHOTONS, "--preset", "tiny", "--runs", tmp_path / "file" / "runs")
     refused(done, 1, "--runs")
 
 
-def test_a_second_process_in_the_same_run_directory(photon_run: Path) -> None:
+def test_a_second_process_in_the_same_run_directory_is_refused(photon_run: Path) -> None:
     from cloudchamber.data.files import exclusive
 
     (photon_run / "STATUS").write_text("running\n")
@@ -262,7 +262,9 @@ def test_a_second_process_in_the_same_run_directory(photon_run: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["simulating", "training"])
-def test_sigkill_and_resume(stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_at_any_stage_goes_on_to_the_same_data(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed during simulation or training, the run goes on and ends with the data of an undisturbed one."""
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "cache"))
     settings = ["--set", "events=1000", "--set", "epochs=6"]

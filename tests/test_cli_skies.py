@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import logging
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -14,7 +12,6 @@ import numpy as np
 import pytest
 
 from cloudchamber import null_hypothesis
-from cloudchamber.cli import main
 from cloudchamber.data.skies import cosmic_rays_of
 from cloudchamber.run_directory import open_run, restored
 from cloudchamber.simulators.cosmicrays.directions import to_degrees
@@ -22,25 +19,6 @@ from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies
 
 Command = Callable[..., tuple[int, str, str]]
 """Words to exit status, standard output and standard error."""
-
-
-@pytest.fixture
-def cloudchamber(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """The command in this process: another one would import torch again for every line."""
-    log = logging.getLogger("cloudchamber")
-    state = (log.handlers[:], log.level, log.propagate)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        log.handlers.clear()
-        monkeypatch.delenv("COLUMNS", raising=False)  # of the terminal that the tests run in
-        monkeypatch.setattr(sys, "argv", ["cloudchamber", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    yield call
-    log.handlers[:], log.level, log.propagate = state
 
 
 def refused(done: tuple[int, str, str], *words: str) -> None:
@@ -83,10 +61,10 @@ def p_values(out: str) -> dict[str, float]:
 # --- catalogues -------------------------------------------------------------------------------------------------------
 
 
-def test_p_values_of_a_catalogue(sky_run: Path, cloudchamber: Command, tmp_path: Path) -> None:
+def test_a_clustered_catalogue_has_the_smallest_p_values(sky_run: Path, command: Command, tmp_path: Path) -> None:
     """A sky of a tenth of its cosmic rays in one place: the searches that need no training say so."""
     data = catalogue(tmp_path / "mine.csv", 100, 40)
-    status, out, err = cloudchamber("evaluate", sky_run, "--data", data, "-o", tmp_path / "out.h5")
+    status, out, err = command("evaluate", sky_run, "--data", data, "-o", tmp_path / "out.h5")
     assert status == 0, err
     found = p_values(out)
     assert set(found) == set(restored(open_run(sky_run), "cpu"))
@@ -100,19 +78,19 @@ def test_p_values_of_a_catalogue(sky_run: Path, cloudchamber: Command, tmp_path:
         assert file["graph/mean"].shape == (1, 5)
 
 
-def test_own_csv_of_isotropic_skies_is_read_back(sky_run: Path, cloudchamber: Command, tmp_path: Path) -> None:
+def test_own_csv_of_isotropic_skies_is_read_back(sky_run: Path, command: Command, tmp_path: Path) -> None:
     path = tmp_path / "skies.csv"
     words = ("--signal-fraction", 0, "--cosmic-rays", 100, "--random-seed", 3)
-    assert cloudchamber("sim", "skies", "-n", 1, "-o", path, *words)[0] == 0
-    status, out, err = cloudchamber("evaluate", sky_run, "--data", path)
+    assert command("sim", "skies", "-n", 1, "-o", path, *words)[0] == 0
+    status, out, err = command("evaluate", sky_run, "--data", path)
     assert status == 0, err
     assert min(p_values(out).values()) > 0.002  # nine searches that are not independent: by chance in 2 % of the seeds
 
 
 def test_searches_for_another_number_of_cosmic_rays_are_left_out(
-    sky_run: Path, cloudchamber: Command, tmp_path: Path
+    sky_run: Path, command: Command, tmp_path: Path
 ) -> None:
-    status, out, err = cloudchamber("evaluate", sky_run, "--data", catalogue(tmp_path / "mine.csv", 40))
+    status, out, err = command("evaluate", sky_run, "--data", catalogue(tmp_path / "mine.csv", 40))
     assert status == 0, err
     left = [line for line in err.splitlines() if "is left out" in line]
     assert [line.split()[0] for line in left] == ["autocorrelation", "top_hat"]
@@ -123,14 +101,14 @@ def test_searches_for_another_number_of_cosmic_rays_are_left_out(
     assert "autocorrelation" not in found
 
 
-def test_skies_with_the_truth_are_scored(sky_run: Path, cloudchamber: Command, tmp_path: Path) -> None:
+def test_skies_with_the_truth_are_scored(sky_run: Path, command: Command, tmp_path: Path) -> None:
     with h5py.File(sky_run / "predictions.h5") as file:
         n = len(file["test/truth"])
     opened = open_run(sky_run)
     simulated = tmp_path / "more.h5"
     words = ("cosmic-ray-universe", "-n", n, "-o", simulated, "--preset", "tiny", "--seed", 5, "--workers", 1)
-    assert cloudchamber("simulate", *words)[0] == 0
-    status, out, err = cloudchamber("evaluate", sky_run, "--data", simulated)
+    assert command("simulate", *words)[0] == 0
+    status, out, err = command("evaluate", sky_run, "--data", simulated)
     assert status == 0, err
     assert "auc" in out
     assert "nan" not in out
@@ -157,40 +135,42 @@ BROKEN: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_broken_catalogues(kind: str, sky_run: Path, cloudchamber: Command, tmp_path: Path) -> None:
+def test_a_broken_catalogue_is_refused_and_changes_nothing(
+    kind: str, sky_run: Path, command: Command, tmp_path: Path
+) -> None:
     columns, words = BROKEN[kind]
     data = catalogue(tmp_path / "broken.csv", 20, **columns)
     before = {path: path.stat().st_mtime_ns for path in sky_run.rglob("*") if path.is_file()}
-    done = cloudchamber("evaluate", sky_run, "--data", data, "-o", tmp_path / "out.h5")
+    done = command("evaluate", sky_run, "--data", data, "-o", tmp_path / "out.h5")
     refused(done, "broken.csv", *words)
     assert not (tmp_path / "out.h5").exists()
     assert {path: path.stat().st_mtime_ns for path in sky_run.rglob("*") if path.is_file()} == before
 
 
-def test_few_cosmic_rays_missing_files_and_misspelt_columns(
-    sky_run: Path, cloudchamber: Command, tmp_path: Path
+def test_few_cosmic_rays_missing_files_and_misspelt_columns_are_refused(
+    sky_run: Path, command: Command, tmp_path: Path
 ) -> None:
     few = catalogue(tmp_path / "few.csv", 9)
-    refused(cloudchamber("evaluate", sky_run, "--data", few), "9 cosmic rays a sky", "at least 10")
-    refused(cloudchamber("evaluate", sky_run, "--data", tmp_path / "none.csv"), "none.csv", "no such file")
+    refused(command("evaluate", sky_run, "--data", few), "9 cosmic rays a sky", "at least 10")
+    refused(command("evaluate", sky_run, "--data", tmp_path / "none.csv"), "none.csv", "no such file")
     (tmp_path / "empty.csv").write_text("")
-    refused(cloudchamber("evaluate", sky_run, "--data", tmp_path / "empty.csv"), "empty.csv")
+    refused(command("evaluate", sky_run, "--data", tmp_path / "empty.csv"), "empty.csv")
     whole = catalogue(tmp_path / "whole.csv", 20)
-    refused(cloudchamber("evaluate", sky_run, "--data", whole, "--map", "enery=energy"), "did you mean 'energy'")
-    refused(cloudchamber("evaluate", sky_run, "--data", whole, "--map", "energy=E"), "no column 'E'")
-    refused(cloudchamber("evaluate", tmp_path, "--data", whole), "not a run directory")
+    refused(command("evaluate", sky_run, "--data", whole, "--map", "enery=energy"), "did you mean 'energy'")
+    refused(command("evaluate", sky_run, "--data", whole, "--map", "energy=E"), "no column 'E'")
+    refused(command("evaluate", tmp_path, "--data", whole), "not a run directory")
     text = whole.read_text().splitlines()
     whole.write_text("\n".join([*text[:-1], text[-1].split(",")[0]]))
-    refused(cloudchamber("evaluate", sky_run, "--data", whole), "truncated?")
+    refused(command("evaluate", sky_run, "--data", whole), "truncated?")
 
 
-def test_finished_skies_of_wrong_length(sky_run: Path, cloudchamber: Command, tmp_path: Path) -> None:
+def test_ready_made_directions_of_wrong_length_are_refused(sky_run: Path, command: Command, tmp_path: Path) -> None:
     """Ready-made inputs (x, y, z, E) that are no unit vectors: every search says what is wrong with them."""
     inputs = cosmic_rays_of(draw_skies(SkyOptions(cosmic_rays=100), np.array([0]), 3))
     inputs[..., :3] *= 2
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["cosmic_rays"] = inputs
-    _, _, err = cloudchamber("evaluate", sky_run, "--data", tmp_path / "mine.h5")
+    _, _, err = command("evaluate", sky_run, "--data", tmp_path / "mine.h5")
     assert "must have length 1" in err
     assert "Traceback" not in err
 
@@ -211,15 +191,13 @@ def test_finished_skies_of_wrong_length(sky_run: Path, cloudchamber: Command, tm
         ("cosmic_rays=9", "greater than or equal to 10"),
     ],
 )
-def test_settings_that_cannot_be(setting: str, expected: str, cloudchamber: Command, tmp_path: Path) -> None:
+def test_settings_that_cannot_be_start_no_run(setting: str, expected: str, command: Command, tmp_path: Path) -> None:
     words = ("run", "cosmic-ray-sources", "--preset", "tiny", "--set", setting, "--runs", tmp_path / "runs")
-    refused(cloudchamber(*words), expected)
+    refused(command(*words), expected)
     assert not (tmp_path / "runs").exists()
 
 
-def test_lens_of_another_version_is_named_and_made_again(
-    cloudchamber: Command, tmp_path: Path, own_cache: Path
-) -> None:
+def test_lens_of_another_version_is_named_and_made_again(command: Command, tmp_path: Path, own_cache: Path) -> None:
     from cloudchamber.data import lenses
     from cloudchamber.data.shards import read_attributes, read_shard, write_shard
 
@@ -228,7 +206,7 @@ def test_lens_of_another_version_is_named_and_made_again(
 
     def simulate(name: str) -> tuple[int, str, str]:
         simulated = ("cosmic-ray-sources", "-n", 4, "-o", tmp_path / name, "--preset", "tiny", "--workers", 1)
-        return cloudchamber("simulate", *simulated, *words)
+        return command("simulate", *simulated, *words)
 
     from cloudchamber.experiments.skies import lens_of
     from cloudchamber.study import load_study
@@ -257,20 +235,22 @@ def test_lens_of_another_version_is_named_and_made_again(
 # --- null -------------------------------------------------------------------------------------------------------------
 
 
-def test_null(sky_run: Path, cloudchamber: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_null_skies_extend_a_run_and_wrong_words_are_refused(
+    sky_run: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Path(shutil.copytree(sky_run, tmp_path / "run"))
     monkeypatch.setattr(null_hypothesis, "NULL_CHUNK", 60)
     monkeypatch.setattr(null_hypothesis, "write_report", lambda run: run.path / "report.html")
-    status, out, err = cloudchamber("null", run, "--predictor", "multiplets", "-n", 120)
+    status, out, err = command("null", run, "--predictor", "multiplets", "-n", 120)
     assert status == 0, err
     assert "120 null records of multiplets in" in out
-    status, out, _ = cloudchamber("compare", run)
+    status, out, _ = command("compare", run)
     assert status == 0
     assert "median_sigma" in out
-    refused(cloudchamber("null", run, "--predictor", "multiplet", "-n", 120), "did you mean 'multiplets'")
-    refused(cloudchamber("null", run, "--predictor", "multiplets", "-n", 0), "-n")
-    refused(cloudchamber("null", run, "--predictor", "multiplets", "--share", "3/2"), "write it as 1/2 and 2/2")
-    refused(cloudchamber("null", tmp_path, "--predictor", "multiplets"), "not a run directory")
+    refused(command("null", run, "--predictor", "multiplet", "-n", 120), "did you mean 'multiplets'")
+    refused(command("null", run, "--predictor", "multiplets", "-n", 0), "-n")
+    refused(command("null", run, "--predictor", "multiplets", "--share", "3/2"), "write it as 1/2 and 2/2")
+    refused(command("null", tmp_path, "--predictor", "multiplets"), "not a run directory")
 
 
 # --- sim skies --------------------------------------------------------------------------------------------------------
@@ -293,19 +273,19 @@ def test_null(sky_run: Path, cloudchamber: Command, tmp_path: Path, monkeypatch:
         (("-o", "x.h5", "--minimum-energy", "4e19"), "eV"),
     ],
 )
-def test_sim_skies_wrong_words(
-    words: tuple[str, ...], expected: str, cloudchamber: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_sim_skies_refuses_wrong_words_in_one_line(
+    words: tuple[str, ...], expected: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(cloudchamber("sim", "skies", *words), expected)
+    refused(command("sim", "skies", *words), expected)
     assert not list(tmp_path.iterdir())
 
 
-def test_sim_skies_keeps_what_is_there(cloudchamber: Command, tmp_path: Path) -> None:
+def test_sim_skies_does_not_overwrite_a_file(command: Command, tmp_path: Path) -> None:
     path = tmp_path / "skies.h5"
-    status, out, _ = cloudchamber("sim", "skies", "-n", 3, "-o", path, "--cosmic-rays", 50, "--random-seed", 2)
+    status, out, _ = command("sim", "skies", "-n", 3, "-o", path, "--cosmic-rays", 50, "--random-seed", 2)
     assert status == 0
     assert "3 skies of 50 cosmic rays" in out
     before = path.read_bytes()
-    refused(cloudchamber("sim", "skies", "-o", path), "exists, will not overwrite")
+    refused(command("sim", "skies", "-o", path), "exists, will not overwrite")
     assert path.read_bytes() == before

@@ -178,7 +178,7 @@ def test_a_larger_data_set_goes_on_from_a_smaller_one(toy: PredictorStudy, journ
     assert len(entries(journal, "starts")) == 9
 
 
-def test_progress(toy: PredictorStudy) -> None:
+def test_progress_counts_every_chunk_made_or_kept(toy: PredictorStudy) -> None:
     calls: list[tuple[int, int]] = []
     simulated(toy, n=20, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(0, 20), (8, 20), (16, 20), (20, 20)]
@@ -218,14 +218,14 @@ def test_code_hash_is_the_same_in_every_process_and_follows_values(tmp_path: Pat
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout not in hashes
 
 
-def test_one_file_with_the_same_bytes(toy: PredictorStudy, tmp_path: Path) -> None:
+def test_the_same_data_are_written_as_the_same_bytes(toy: PredictorStudy, tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
         write_file(simulated(toy), tmp_path / name)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     assert Dataset([tmp_path / "a.h5"], toy.schema).hash() == simulated(toy).hash()
 
 
-def test_arrays_that_do_not_fit_the_schema(toy: PredictorStudy) -> None:
+def test_simulated_arrays_that_do_not_fit_the_schema_are_named(toy: PredictorStudy) -> None:
     config = toy.preset("tiny").changed({"spoiled": "width"})
     with pytest.raises(BadInput, match=r"study 'toy', records from 0: simulated column 'width': .* 0\.000% finite"):
         farm.simulate(toy, config, 20, 1, workers=1, study_source=TOY)
@@ -244,7 +244,7 @@ def test_arrays_that_do_not_fit_the_schema(toy: PredictorStudy) -> None:
         ({"workers": None, "scheduler": "127.0.0.1:8786"}, "such as tcp://"),
     ],
 )
-def test_wrong_usage(toy: PredictorStudy, change: dict[str, Any], message: str) -> None:
+def test_wrong_numbers_and_schedulers_are_refused(toy: PredictorStudy, change: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message) as caught:
         simulated(toy, **change)
     assert caught.value.status == 2
@@ -293,14 +293,18 @@ def test_a_damaged_shard_is_reported_and_simulated_again(
 
 
 @pytest.mark.parametrize("place", ["a file/cache", "/proc/cache"])
-def test_unwritable_cache(toy: PredictorStudy, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_says_what_to_set(
+    toy: PredictorStudy, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a file").touch()
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / place))
     with pytest.raises(BadInput, match=r"cannot write the cache .*: set CLOUDCHAMBER_CACHE to a directory"):
         simulated(toy)
 
 
-def test_cache_directory(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_directory_is_the_set_one_or_in_the_home(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert farm.cache_directory() == own_cache
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("CLOUDCHAMBER_CACHE")
@@ -357,7 +361,7 @@ def test_two_processes_at_once_share_the_work(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_and_resumed(
+def test_a_killed_simulation_goes_on_to_the_same_bytes(
     toy: PredictorStudy, own_cache: Path, journal: Path, gate: Path, expected: dict[str, bytes], workers: int
 ) -> None:
     with start(SIMULATE, str(workers), TOY_GATE=str(gate)) as process:
@@ -377,7 +381,9 @@ def test_killed_and_resumed(
 # --- clusters ---------------------------------------------------------------------------------------------------------
 
 
-def test_local_cluster_gives_the_same_bytes(journal: Path, own_cache: Path, expected: dict[str, bytes]) -> None:
+def test_a_cluster_of_processes_gives_the_same_bytes(
+    journal: Path, own_cache: Path, expected: dict[str, bytes]
+) -> None:
     _, err = start(SIMULATE, "2").communicate(timeout=120)
     assert err == ""
     (directory,) = (own_cache / "toy").iterdir()
@@ -389,7 +395,7 @@ def test_local_cluster_gives_the_same_bytes(journal: Path, own_cache: Path, expe
     )
 
 
-def test_local_cluster_within_this_process(toy: PredictorStudy, expected: dict[str, bytes]) -> None:
+def test_a_cluster_within_this_process_gives_the_same_bytes(toy: PredictorStudy, expected: dict[str, bytes]) -> None:
     assert content(simulated(toy, workers=2)) == expected
 
 
@@ -429,7 +435,7 @@ def worker(directory: Path, address: str, **more: str) -> contextlib.AbstractCon
     return running(directory, "dask_worker", address, *options, **more)
 
 
-def test_real_scheduler_whose_worker_is_killed(
+def test_work_of_a_killed_worker_is_done_by_another(
     toy: PredictorStudy, tmp_path: Path, journal: Path, gate: Path, expected: dict[str, bytes]
 ) -> None:
     from distributed import Client
@@ -467,7 +473,7 @@ def test_real_scheduler_whose_worker_is_killed(
         assert max(tasks) <= 2 * farm.TASKS_PER_CORE
 
 
-def test_scheduler_that_goes_away(
+def test_a_scheduler_that_goes_away_keeps_what_is_finished(
     toy: PredictorStudy, tmp_path: Path, own_cache: Path, journal: Path, gate: Path, expected: dict[str, bytes]
 ) -> None:
     with (
@@ -485,7 +491,7 @@ def test_scheduler_that_goes_away(
     assert [first for _, first in entries(journal, "starts")] == [24, 32, 40, 48, 56]
 
 
-def test_workers_that_die_again_and_again(toy: PredictorStudy, tmp_path: Path) -> None:
+def test_workers_that_die_again_and_again_are_one_error(toy: PredictorStudy, tmp_path: Path) -> None:
     deadly = tmp_path / "deadly_study.py"
     deadly.write_text(Path(TOY).read_text().replace('journal("starts", first)', "first == 16 and os._exit(1)"))
     study = load_study(str(deadly))
@@ -494,7 +500,7 @@ def test_workers_that_die_again_and_again(toy: PredictorStudy, tmp_path: Path) -
         farm.simulate(study, study.preset("tiny"), N, 1, workers=2, study_source=str(deadly))
 
 
-def test_worker_with_another_version(toy: PredictorStudy, tmp_path: Path) -> None:
+def test_a_worker_with_another_version_is_refused(toy: PredictorStudy, tmp_path: Path) -> None:
     shutil.copytree(Path(SOURCE) / "cloudchamber", tmp_path / "other" / "cloudchamber")
     init = tmp_path / "other" / "cloudchamber" / "__init__.py"
     init.write_text(init.read_text().replace(cloudchamber.__version__, "0.0.7"))
@@ -507,7 +513,7 @@ def test_worker_with_another_version(toy: PredictorStudy, tmp_path: Path) -> Non
         simulated(toy, workers=None, scheduler=address)
 
 
-def test_study_file_that_the_worker_does_not_have(toy: PredictorStudy, tmp_path: Path) -> None:
+def test_a_study_file_that_the_worker_does_not_have_is_named(toy: PredictorStudy, tmp_path: Path) -> None:
     origin = farm.Origin(str(tmp_path / "mine.py"), "{}", 1, "0")
     with pytest.raises(BadInput, match=r"has no file .*mine\.py: put the study where every worker finds it"):
         farm.chunk_on_worker(origin, farm.Chunk(0, 0, 8), "0.1.0")
@@ -524,7 +530,7 @@ def http_server() -> Iterator[int]:
         thread.join()
 
 
-def test_unreachable_scheduler(toy: PredictorStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_scheduler_is_refused_in_time(toy: PredictorStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     assert farm.CONNECT_SECONDS <= 10
     monkeypatch.setattr(farm, "CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as mute:

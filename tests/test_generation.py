@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cloudchamber import cli, generation
+from cloudchamber import generation
 from cloudchamber.data.interactions import read_events, write_events
 from cloudchamber.run import travel
 from cloudchamber.run_directory import Resources, Run, merge_history, new_run, open_run, read_metrics
@@ -41,23 +40,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLOUDCHAMBER_CACHE", str(home / "cache"))
         return travel(new_photons(home / "runs"), HERE).path
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
-    """The command line, in this process: status, standard output and error."""
-
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cloudchamber", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, error = capsys.readouterr()
-        return int(end.value.code or 0), out, error
-
-    yield call
-    log = logging.getLogger("cloudchamber")
-    log.handlers.clear()
-    log.propagate = True
 
 
 def test_a_run_has_all_pieces(finished: Path) -> None:
@@ -226,7 +208,9 @@ def test_generate_leaves_nothing_half_written(
         assert not list(tmp_path.iterdir())
 
 
-def test_generate_from_the_command_line(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+def test_generate_from_the_command_line_writes_both_formats(
+    finished: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
     words = ("generate", finished, "-n", 50, "--seed", 2, "--device", "cpu", "--generator", "again")
     status, out, _ = command(*words, "-o", tmp_path / "new.h5")
     assert (status, out) == (0, f"{tmp_path / 'new.h5'}: 50 events by again of photons, seed 2\n")
@@ -252,7 +236,7 @@ def test_generate_from_the_command_line(finished: Path, tmp_path: Path, command:
         (("-o", "new.root"), 2, "ends in .h5 or .hepmc3"),
     ],
 )
-def test_generate_refuses(
+def test_generate_refuses_wrong_words_and_leaves_nothing(
     words: tuple[str, ...], status: int, message: str, finished: Path, tmp_path: Path, command: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -265,7 +249,7 @@ def test_generate_refuses(
     assert [path.name for path in tmp_path.iterdir()] == ["there.h5"]
 
 
-def test_evaluate_own_events(
+def test_own_events_are_evaluated_without_a_floor(
     finished: Path, tmp_path: Path, command: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     study = load_study(PHOTONS)
@@ -292,7 +276,9 @@ def test_evaluate_own_events(
     assert "lie outside the training: 100.0% in energy" in caplog.messages[0]
 
 
-def test_verbs_from_the_command_line(finished: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+def test_describe_simulate_and_compare_work_for_generators(
+    finished: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
     status, out, _ = command("describe", PHOTONS)
     assert status == 0
     for word in (
@@ -319,7 +305,7 @@ def test_verbs_from_the_command_line(finished: Path, tmp_path: Path, command: Ca
     assert "mean difference" in (copy / "report.html").read_text()
 
 
-def test_run_and_resume_from_the_command_line(tmp_path: Path, command: Callable[..., Any]) -> None:
+def test_a_run_of_generators_is_resumed_from_the_command_line(tmp_path: Path, command: Callable[..., Any]) -> None:
     words = ("run", PHOTONS, "--preset", "tiny", "--workers", 1, "--device", "cpu", "--runs", tmp_path)
     status, out, _ = command("--quiet", *words)
     assert status == 0

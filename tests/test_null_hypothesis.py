@@ -37,7 +37,7 @@ def rows(run: Path) -> dict[tuple[str, str, str, str], dict[str, object]]:
     return found
 
 
-def test_extended_and_scored_again(copied: Path) -> None:
+def test_an_extended_search_is_scored_again_and_others_stay(copied: Path) -> None:
     before = rows(copied)
     directory, n = extend(copied, SEARCH, 100, "1/1", "cpu")
     assert directory == copied / "null" / SEARCH
@@ -92,7 +92,7 @@ class Killed(Exception):
     pass
 
 
-def test_resumed(copied: Path) -> None:
+def test_a_killed_extension_goes_on_where_it_stopped(copied: Path) -> None:
     def killer(done: int, total: int) -> None:
         if done == 1:
             raise Killed
@@ -126,7 +126,7 @@ def test_other_weights_are_refused(copied: Path) -> None:
     assert (copied / "metrics.json").read_bytes() == before
 
 
-def test_refusals(copied: Path, tmp_path: Path) -> None:
+def test_a_share_that_is_none_is_refused_before_any_work(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="did you mean 'graph'"):
         extend(copied, "grap", CHUNK, "1/1", "cpu")
     for share in ("0/2", "3/2", "1", "a/b", "-1/2", "1/"):
@@ -138,7 +138,7 @@ def test_refusals(copied: Path, tmp_path: Path) -> None:
     assert not (copied / "null").exists()
 
 
-def test_study_without_a_null_hypothesis(tmp_path: Path) -> None:
+def test_a_study_without_a_null_hypothesis_is_refused(tmp_path: Path) -> None:
     toy = new_run(TOY, preset="tiny", runs=tmp_path)
     with pytest.raises(BadInput, match="'toy' has no null hypothesis"):
         extend(toy.path, "spread", 10, "1/1", "cpu")

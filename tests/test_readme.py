@@ -52,7 +52,7 @@ def test_the_tables_are_made_from_results() -> None:
     assert "| SE-ResNet-34, with size |" in files[ROOT / "docs" / "studies" / "nuclear-shape.md"]
 
 
-def test_the_two_commands() -> None:
+def test_the_readmes_make_commands_are_in_the_makefile() -> None:
     readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
     for target in ("demo", "test"):
         assert f"make {target}" in readme

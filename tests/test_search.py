@@ -46,7 +46,7 @@ def states(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_ranking_winner_and_report(sampler: str, tmp_path: Path) -> None:
+def test_search_ranks_trials_and_scores_the_winner_again(sampler: str, tmp_path: Path) -> None:
     """A line is fitted best with the first power and little penalty; the colour does nothing."""
     opened = begin(tmp_path, sampler=sampler, trials=25, winner_seeds=3)
     content = search(opened, 1, "cpu")
@@ -129,7 +129,7 @@ def test_score_is_of_the_validation_split_and_the_changes_end_with_the_trials(
     assert sizes == [60, 80]
 
 
-def test_two_processes_share(tmp_path: Path) -> None:
+def test_two_processes_share_the_trials_of_a_search(tmp_path: Path) -> None:
     path = begin(tmp_path, trials=12, sampler="tpe").path
     done = subprocess.run(
         [*COMMAND, "--resume", str(path), "--workers", "2"], capture_output=True, text=True, check=False, timeout=120
@@ -144,7 +144,7 @@ def test_two_processes_share(tmp_path: Path) -> None:
     assert "Warning" not in done.stderr
 
 
-def test_sigkill_and_resume(tmp_path: Path) -> None:
+def test_a_killed_search_goes_on_to_the_trials_asked_for(tmp_path: Path) -> None:
     """Killed in its second trial, the search goes on with the same settings and ends with the trials asked for."""
     gate = tmp_path / "gate"
     words = [SOURCE, "--preset", "tiny", "--trials", "5", "--sampler", "random", "--winner-seeds", "0"]
@@ -173,7 +173,7 @@ def test_sigkill_and_resume(tmp_path: Path) -> None:
     assert killed in [trial["settings"] for trial in content["trials"]]
 
 
-def test_trials_that_fail_by_themselves(tmp_path: Path) -> None:
+def test_trials_that_fail_by_themselves_are_counted_unless_all_do(tmp_path: Path) -> None:
     study = with_space(choices={"doomed": (True, False)})
     content = search(begin(tmp_path, study), 1, "cpu")
     assert len(content["trials"]) == 8
@@ -196,13 +196,15 @@ def test_trials_that_fail_by_themselves(tmp_path: Path) -> None:
         ({"predictor": "lime"}, {}, "did you mean 'line'"),
     ],
 )
-def test_bad_input(space: dict[str, Any], given: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_a_wrong_search_is_refused_and_makes_no_directory(
+    space: dict[str, Any], given: dict[str, Any], words: str, tmp_path: Path
+) -> None:
     with pytest.raises(BadInput, match=words):
         begin(tmp_path / "runs", with_space(**space), **given)
     assert not (tmp_path / "runs").exists()
 
 
-def test_bad_directory_metric_and_study_without_space(tmp_path: Path) -> None:
+def test_wrong_directory_metric_and_study_without_space_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not the directory of a search"):
         open_search(tmp_path / "nowhere")
     (tmp_path / "run.json").write_text("{}")
@@ -220,7 +222,7 @@ def test_bad_directory_metric_and_study_without_space(tmp_path: Path) -> None:
     assert (opened.path / "STATUS").read_text().startswith("failed: BadInput")
 
 
-def test_command_line_refuses(tmp_path: Path) -> None:
+def test_a_misspelt_sampler_is_refused_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, SOURCE, "--sampler", "randm", "--runs", str(tmp_path)], capture_output=True, text=True, check=False
     )

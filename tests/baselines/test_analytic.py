@@ -13,7 +13,7 @@ from cloudchamber.data.samples import ArrayRecords, Prediction, Samples
 TIMES = np.random.default_rng(1).exponential(2.2, (5, 100)).astype(np.float32)
 
 
-def test_estimates_without_and_with_uncertainties(tmp_path: Path) -> None:
+def test_an_estimate_is_passed_on_with_and_without_uncertainty(tmp_path: Path) -> None:
     samples = Samples(ArrayRecords({"t": TIMES}), np.arange(5), lambda read, _: read["t"], TIMES[:, :1], ("lifetime",))
     plain = Analytic("mean", lambda times: times.mean(axis=1, keepdims=True))
     assert (plain.title, plain.kind) == ("mean", "baseline")

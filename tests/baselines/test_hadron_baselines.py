@@ -114,14 +114,16 @@ def test_same_seed_same_events_also_after_restoring(fitted: dict[type, tuple[Any
 
 
 @pytest.mark.parametrize("make", BASELINES)
-def test_refuses_what_it_cannot_do(fitted: dict[type, tuple[Any, Path]], make: type, tmp_path: Path) -> None:
+def test_an_unlearned_projectile_and_an_empty_directory_are_refused(
+    fitted: dict[type, tuple[Any, Path]], make: type, tmp_path: Path
+) -> None:
     with pytest.raises(BadInput, match="projectile 2212"):
         fitted[make][0].sample(beam_of(3, 1, ("H",), (10.0, 10.0), "p"), np.random.default_rng(1))
     with pytest.raises(BadInput, match="fit it again"):
         make().restore(tmp_path)
 
 
-def test_refuses_nothing_to_learn_from(real: Events, tmp_path: Path) -> None:
+def test_no_events_or_no_inelastic_ones_cannot_be_learned(real: Events, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="0 events"):
         EventResampling().fit(real.ordered(np.arange(0)), real, tmp_path)
     with pytest.raises(BadInput, match="none of them inelastic"):
@@ -129,7 +131,7 @@ def test_refuses_nothing_to_learn_from(real: Events, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", BASELINES)
-def test_no_event_for_no_condition(fitted: dict[type, tuple[Any, Path]], make: type) -> None:
+def test_an_empty_beam_gives_no_events(fitted: dict[type, tuple[Any, Path]], make: type) -> None:
     nothing = beam_of(3, 1, ("H",), (10.0, 10.0)).take(np.zeros(0, np.int64))
     assert len(fitted[make][0].sample(nothing, np.random.default_rng(1))) == 0
 
@@ -192,7 +194,7 @@ def test_counts_follow_the_negative_binomial(inverse_k: float) -> None:
     assert kstest(normal[:, 0], "norm").pvalue > 1e-3
 
 
-def test_counts_vary_together() -> None:
+def test_counts_of_kinds_vary_together_as_told() -> None:
     rng = np.random.default_rng(2)
     root = correlation_root(np.array([[1.0, -0.6], [-0.6, 1.0]]))
     np.testing.assert_allclose(root @ root.T, [[1.0, -0.6], [-0.6, 1.0]], atol=1e-6)
@@ -230,7 +232,7 @@ def test_two_exponentials_are_found_again() -> None:
     np.testing.assert_allclose(sorted(two_exponentials(values)), [0.5, 0.8, 3.0], rtol=0.1)
 
 
-def test_two_exponentials_of_nothing_but_zeros() -> None:
+def test_two_exponentials_of_nothing_but_zeros_are_finite() -> None:
     with np.errstate(all="raise"):
         assert np.isfinite(two_exponentials(np.zeros(30))).all()
 

@@ -86,7 +86,7 @@ def test_boosting_learns_a_step_and_restores(tmp_path: Path) -> None:
     np.testing.assert_array_equal(other.predict(test.inputs()).std, said.std)
 
 
-def test_floor(tmp_path: Path) -> None:
+def test_the_floor_predicts_mean_and_spread_of_the_training(tmp_path: Path) -> None:
     floor = TrainingMean()
     train = linear(40, 1)
     floor.fit(train, linear(5, 2), tmp_path)
@@ -98,7 +98,7 @@ def test_floor(tmp_path: Path) -> None:
     assert floor.kind == "floor"
 
 
-def test_nothing_to_restore(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_fit_says_to_fit_again(tmp_path: Path) -> None:
     (tmp_path / "ridge.npz").write_bytes(b"no archive")
     for baseline in (TrainingMean(), Ridge(features, "ridge"), Boosting(features, "boosting")):
         with pytest.raises(BadInput, match="fit it again"):

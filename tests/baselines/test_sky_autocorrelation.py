@@ -27,7 +27,7 @@ def test_pairs_are_those_of_every_angle(skies):
         assert np.count_nonzero(difference) <= 1
 
 
-def test_pairs_up_to_the_whole_sphere_and_equal_directions():
+def test_pairs_are_counted_at_equal_and_at_opposite_directions():
     sky = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [-1, 0, 0.0]])
     # angles of the six pairs: 0, 90, 90, 180, 180, 90
     assert pairs_within_angles(sky, np.array([1.0, 89.9, 90.1, 179.0])).tolist() == [1, 1, 4, 4]

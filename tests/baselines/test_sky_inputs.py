@@ -11,7 +11,7 @@ from cloudchamber.baselines.sky_top_hat import TopHatScan
 from cloudchamber.schema import BadInput
 
 
-def test_blocks_hold_their_pixels():
+def test_every_pixel_lies_in_the_disc_of_its_block():
     centres, radii = pixel_blocks(16, 4)
     fine = pixel_centres(16)
     assert centres.shape == (192, 3)
@@ -33,7 +33,7 @@ def test_isotropic_p_values_are_uniform_and_a_strong_source_is_seen(skies, tmp_p
 
 
 @pytest.mark.parametrize("kind", [Autocorrelation, TopHatScan])
-def test_refusals(skies, tmp_path, kind):
+def test_an_unfitted_search_and_other_cosmic_ray_numbers_are_refused(skies, tmp_path, kind):
     search = kind()
     inputs, _ = skies.draw(4, 0, seed=10)
     with pytest.raises(BadInput, match="call fit or restore first"):

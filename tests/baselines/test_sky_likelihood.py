@@ -51,7 +51,7 @@ def slow_template(sky, nside, orientations):
     return ratios
 
 
-def test_exponential_and_normalisation():
+def test_fast_exponential_and_normalisation_keep_their_stated_accuracy():
     x = -np.linspace(0, 10, 1001)
     fast = np.array([_exponential(value) for value in x])
     assert np.abs(fast / np.exp(x) - 1).max() < 4e-9  # as the module says
@@ -114,7 +114,7 @@ def test_default_template_scan_is_its_formula_on_a_full_sky(skies):
     assert TemplateScan().predict(inputs).mean[0, 0] == pytest.approx(values.max(), abs=1e-3)
 
 
-def test_rigidities_of_nearly_nothing_and_of_a_laser(skies):
+def test_extreme_rigidities_neither_overflow_nor_underflow(skies):
     """All cosmic rays near each other at all energies: neither the cuts nor the products may give way."""
     inputs, _ = skies.draw(1, 0, seed=4)
     for energy, charge in ((40.0, 26.0), (300.0, 1.0), (3.0, 26.0)):
@@ -156,7 +156,7 @@ def test_isotropic_p_values_are_uniform(skies, scan):
     assert skies.uniform(known, new) > 1e-3
 
 
-def test_restored_is_the_same_whatever_it_was(skies, tmp_path):
+def test_restored_scan_answers_alike_whatever_its_options_were(skies, tmp_path):
     inputs, _ = skies.draw(2, 30, seed=9)
     for kind, scan, other in (
         ("a", VonMisesFisherScan(charge=4.6, nside=8, fractions=(0.1,)), VonMisesFisherScan()),
@@ -167,7 +167,7 @@ def test_restored_is_the_same_whatever_it_was(skies, tmp_path):
         np.testing.assert_array_equal(other.predict(inputs).mean, scan.predict(inputs).mean)
 
 
-def test_refusals(skies, tmp_path):
+def test_wrong_options_and_shapes_of_a_scan_are_refused(skies, tmp_path):
     inputs, _ = skies.draw(1, 0, seed=10)
     for kind in (VonMisesFisherScan, TemplateScan):
         with pytest.raises(BadInput, match="charge"):

@@ -71,7 +71,7 @@ def frame_of(seed):
 
 
 @pytest.mark.parametrize(("least", "width"), [(0.9, 1.5), (0.7, 6.0)])
-def test_search_is_its_description(skies, least, width):
+def test_search_finds_what_a_slow_search_finds(skies, least, width):
     inputs, _ = skies.draw(2, 20, seed=1)
     search = MultipletSearch(correlation=least, width=width)
     said = search.predict(inputs).mean
@@ -86,7 +86,7 @@ def test_search_is_its_description(skies, least, width):
         assert said[row, 1] == pytest.approx(size / 300)
 
 
-def test_members_meet_the_conditions(skies):
+def test_members_of_a_multiplet_meet_its_conditions(skies):
     inputs, _ = skies.draw(10, 30, seed=2)
     search = MultipletSearch()
     for sky in inputs:
@@ -160,7 +160,7 @@ def test_isotropic_p_values_are_uniform_and_a_strong_source_is_seen(skies):
     assert np.median(strong) > np.quantile(known, 0.99)
 
 
-def test_refusals_and_restored(skies, tmp_path):
+def test_wrong_options_are_refused_and_restored_search_answers_alike(skies, tmp_path):
     inputs, _ = skies.draw(3, 20, seed=10)
     for wrong in ({"extent": 95}, {"correlation": 1.0}, {"width": 0}, {"strips": 3}):
         with pytest.raises(BadInput, match=next(iter(wrong))):

@@ -21,7 +21,7 @@ def test_counts_are_those_of_every_distance(skies):
         assert np.abs(counts_within_radii(sky.astype(np.float64)) - slow_counts(sky)).sum() <= 1
 
 
-def test_statistic_fraction_and_direction(skies, tmp_path):
+def test_statistic_fraction_and_direction_are_those_of_the_fullest_disc(skies, tmp_path):
     isotropic, _ = skies.draw(30, 0, seed=3)
     signal, source = skies.draw(12, 90, seed=4)
     search = TopHatScan(ensemble=20)

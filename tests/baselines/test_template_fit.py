@@ -70,7 +70,7 @@ def test_linear_gaussian_images_give_least_squares(tmp_path: Path) -> None:
     assert np.median(said.std[inside, 2]) == pytest.approx(error, rel=0.35)
 
 
-def test_poisson_images_within_the_quoted_uncertainty(tmp_path: Path) -> None:
+def test_poisson_images_are_fitted_within_the_quoted_uncertainty(tmp_path: Path) -> None:
     fit = TemplateFit((0, 1), "templates")
     fit.fit(poisson(500, 4), poisson(120, 5), tmp_path)
     test = poisson(300, 6)
@@ -110,7 +110,7 @@ def test_leave_one_out_residuals_are_really_left_out() -> None:
         np.testing.assert_allclose(surfaces.residuals[row], values[row] - terms[row] @ coefficients, atol=1e-9)
 
 
-def test_few_records_and_none(tmp_path: Path) -> None:
+def test_few_records_are_fitted_and_one_is_refused(tmp_path: Path) -> None:
     fit = TemplateFit((0,), "templates")
     fit.fit(poisson(8, 1), poisson(3, 2), tmp_path)
     assert np.isfinite(fit.predict(poisson(2, 3).inputs()).mean).all()

@@ -11,6 +11,8 @@ from cloudchamber.explain.registry import EXPLANATIONS
 from cloudchamber.explain.sanity import randomization_similarity, randomized
 from cloudchamber.schema import BadInput
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 every_explanation = pytest.mark.parametrize("name", EXPLANATIONS)
 
 
@@ -56,7 +58,6 @@ class FlatFeatures(Small):
 
 @pytest.fixture
 def images() -> Tensor:
-    torch.set_num_threads(1)
     return torch.rand(3, 2, 56, 56, generator=torch.Generator().manual_seed(2))
 
 
@@ -66,7 +67,9 @@ def network() -> nn.Module:
 
 
 @every_explanation
-def test_one_finite_map_an_image(name: str, network: nn.Module, images: Tensor) -> None:
+def test_an_explanation_is_one_finite_map_an_image_and_changes_nothing(
+    name: str, network: nn.Module, images: Tensor
+) -> None:
     before = images.clone()
     weights = {key: value.clone() for key, value in network.state_dict().items()}
     maps = EXPLANATIONS[name](network, images)
@@ -82,7 +85,7 @@ def test_one_finite_map_an_image(name: str, network: nn.Module, images: Tensor) 
 
 
 @every_explanation
-def test_deterministic_and_image_by_image(name: str, network: nn.Module, images: Tensor) -> None:
+def test_a_map_repeats_and_ignores_other_images(name: str, network: nn.Module, images: Tensor) -> None:
     maps = EXPLANATIONS[name](network, images)
     torch.rand(3)
     np.testing.assert_array_equal(maps, EXPLANATIONS[name](network, images))
@@ -90,7 +93,7 @@ def test_deterministic_and_image_by_image(name: str, network: nn.Module, images:
 
 
 @every_explanation
-def test_random_weights_change_it(name: str, network: nn.Module, images: Tensor) -> None:
+def test_random_weights_change_the_explanation(name: str, network: nn.Module, images: Tensor) -> None:
     found = randomization_similarity(EXPLANATIONS[name], network, images, seed=6)
     assert found.correlation[0] < 0.95
 

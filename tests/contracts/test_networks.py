@@ -4,7 +4,6 @@
 import importlib
 import pkgutil
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +13,13 @@ from torch import nn
 
 import cloudchamber.networks as home
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 COMPOSED = {"interaction_flow", "interaction_gan"}
 """Several networks with inputs of their own kinds; these promises are kept in their own tests."""
 NAMES = [module.name for module in pkgutil.iter_modules(home.__path__) if module.name not in COMPOSED]
 SINGLE = [name for name in NAMES if not callable(importlib.import_module(f"{home.__name__}.{name}").tiny()[1])]
 """Networks of one input."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 Inputs = tuple[torch.Tensor, ...]
@@ -45,7 +38,7 @@ def made(name: str) -> tuple[nn.Module, Inputs, Inputs]:
     return network, (torch.rand(4, *shape),), (torch.rand(7, *shape),)
 
 
-def test_there_are_networks() -> None:
+def test_networks_are_found_in_their_folder() -> None:
     assert "se_resnet" in NAMES
 
 
@@ -61,7 +54,7 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_eval_is_deterministic_and_sample_by_sample(name: str) -> None:
+def test_evaluation_repeats_and_ignores_other_samples(name: str) -> None:
     network, images, _ = made(name)
     network.eval()
     with torch.no_grad():
@@ -74,7 +67,7 @@ def test_eval_is_deterministic_and_sample_by_sample(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_save_and_load(name: str, tmp_path: Path) -> None:
+def test_saved_and_loaded_network_says_the_same(name: str, tmp_path: Path) -> None:
     network, images, _ = made(name)
     network.train()
     network(*images)  # running averages move
@@ -87,7 +80,7 @@ def test_save_and_load(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SINGLE)
-def test_onnx_parity_at_a_second_batch_size(name: str, tmp_path: Path) -> None:
+def test_onnx_graph_agrees_also_at_a_second_batch_size(name: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     network, images, more = made(name)

@@ -70,7 +70,7 @@ def simulated(study: Study, config: Config, first: int, count: int, seed: int, c
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_card(name: str) -> None:
+def test_a_card_has_question_reference_presets_and_described_settings(name: str) -> None:
     study = STUDIES[name]
     assert set(study.presets) == set(PRESETS)
     assert study.question.endswith("?")
@@ -101,7 +101,7 @@ def test_both_kinds_of_study_have_the_steps_of_the_road(step: str) -> None:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_functions_that_are_imported_late_are_there(name: str) -> None:
+def test_functions_that_a_study_imports_late_exist(name: str) -> None:
     study = STUDIES[name]
     for function in (study.gallery, study.sections, *study.explanations.values()):
         if function is not None:
@@ -109,7 +109,7 @@ def test_functions_that_are_imported_late_are_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_unknown_setting_is_named(name: str) -> None:
+def test_a_misspelt_setting_names_the_nearest_one(name: str) -> None:
     config = STUDIES[name].preset("tiny")
     key = next(iter(type(config).model_fields))
     with pytest.raises(BadInput, match=f"did you mean '{key}'"):
@@ -119,7 +119,7 @@ def test_unknown_setting_is_named(name: str) -> None:
 # --- studies of predictors --------------------------------------------------------------------------------------------
 
 
-def test_inputs_and_targets(study: PredictorStudy, tiny: Config) -> None:
+def test_inputs_repeat_and_only_augmentation_redraws_them(study: PredictorStudy, tiny: Config) -> None:
     records = simulated(study, tiny, 0, 3, 1, 0)
     inputs = study.inputs(tiny, records, None)
     study.input.check("inputs", inputs, study.input_lengths(tiny) if study.input_lengths else None)
@@ -145,7 +145,7 @@ def test_predictors_have_a_floor_and_a_baseline(study: PredictorStudy, tiny: Con
     assert study.headline[1] in study.target_names
 
 
-def test_the_whole_road(study: PredictorStudy, tmp_path: Path) -> None:
+def test_a_tiny_run_of_predictors_leaves_every_promised_file(study: PredictorStudy, tmp_path: Path) -> None:
     path = travel(new_run(study.name, preset="tiny", runs=tmp_path), HERE).path
     assert (path / "STATUS").read_text() == "finished\n"
     for name in ("config.json", "run.json", "metrics.json", "history.csv", "predictions.h5", "report.html", "log.txt"):
@@ -191,7 +191,7 @@ def test_events_can_be_cut_joined_and_written(generating: GeneratorStudy, tmp_pa
         generating.wanted(config, {"no such setting": "1"}, 1, False)
 
 
-def test_the_whole_road_of_generators(generating: GeneratorStudy, tmp_path: Path) -> None:
+def test_a_tiny_run_of_generators_leaves_every_promised_file(generating: GeneratorStudy, tmp_path: Path) -> None:
     opened = travel(new_run(generating.name, preset="tiny", runs=tmp_path), HERE)
     path = opened.path
     assert (path / "STATUS").read_text() == "finished\n"

@@ -90,7 +90,9 @@ def test_every_kind_of_file_and_system_gives_the_same_sky(names: tuple[str, ...]
     mark=st.sampled_from([",", ", ", ";", "\t", " "]),
     header=st.sampled_from(["energy {0} l {0} b", "E {0} GLON {0} GLAT", "# energy_EeV {0} l {0} b"]),
 )  # fmt: skip
-def test_text_round_trip(rows: list[tuple[float, float, float]], mark: str, header: str, tmp_path: Path) -> None:
+def test_any_text_table_of_a_sky_is_read_exactly(
+    rows: list[tuple[float, float, float]], mark: str, header: str, tmp_path: Path
+) -> None:
     path = tmp_path / "sky.csv"
     lines = [mark.join(header.format("").split()[-3:]), *(mark.join(map(repr, row)) for row in rows)]
     path.write_text(("# " if header.startswith("#") else "") + "\n".join(lines) + "\n")
@@ -118,7 +120,7 @@ def test_own_file_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert np.array_equal(found["direction"], direction)
 
 
-def test_skies_exposure_mapping_and_units(tmp_path: Path) -> None:
+def test_columns_for_sky_exposure_and_units_are_understood(tmp_path: Path) -> None:
     number = np.arange(N) % 2
     path = write_csv(tmp_path / "many.csv", pick("energy", "l", "b", sky=number, exposure=np.arange(N)))
     found = read_catalogue(path, None)
@@ -177,7 +179,7 @@ def spoiled(name: str, row: int, value: float) -> dict[str, Any]:
         (pick("energy", "l", "b", exposure=-np.ones(N)), ["exposure", "not negative"]),
     ],
 )  # fmt: skip
-def test_one_clear_line(columns: dict[str, Any], words: list[str], tmp_path: Path) -> None:
+def test_a_wrong_column_is_refused_in_one_clear_line(columns: dict[str, Any], words: list[str], tmp_path: Path) -> None:
     for path in (write_csv(tmp_path / "bad.csv", columns), write_fits(tmp_path / "bad.fits", columns)):
         if len(columns) == len({name.lower() for name in columns}):
             with pytest.raises(BadInput) as error:
@@ -188,7 +190,7 @@ def test_one_clear_line(columns: dict[str, Any], words: list[str], tmp_path: Pat
                 assert word in str(error.value)
 
 
-def test_wrong_mapping(tmp_path: Path) -> None:
+def test_a_misspelt_mapping_names_the_nearest_column(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "sky.csv", pick("l", "b", my_col=sky()["energy"]))
     with pytest.raises(BadInput, match="did you mean 'energy'"):
         read_catalogue(path, 40.0, {"enrgy": "my_col"})
@@ -197,7 +199,7 @@ def test_wrong_mapping(tmp_path: Path) -> None:
     assert read_catalogue(path, 40.0, {"energy": "my_col"})["energy"].shape == (1, N)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_damaged_or_foreign_file_is_refused_by_name(tmp_path: Path) -> None:
     whole = write_fits(tmp_path / "whole.fits", pick("energy", "l", "b")).read_bytes()
     csv = write_csv(tmp_path / "whole.csv", pick("energy", "l", "b")).read_text()
     contents = {

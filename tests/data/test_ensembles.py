@@ -33,7 +33,7 @@ def test_each_chunk_comes_from_its_own_seed(tmp_path: Path) -> None:
     assert np.array_equal(found, np.concatenate(slow))
 
 
-def test_stopped_and_gone_on_with(tmp_path: Path) -> None:
+def test_a_stopped_ensemble_goes_on_to_the_same_values(tmp_path: Path) -> None:
     calls = []
 
     def dies(seeds: np.random.SeedSequence, count: int) -> NDArray[np.float64]:
@@ -110,7 +110,7 @@ def test_mixed_chunks_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "a")
 
 
-def test_progress_and_float64(tmp_path: Path) -> None:
+def test_a_share_makes_its_own_chunks_and_tells_progress(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     extend(tmp_path, "a", 50, 10, 3, lambda _, n: np.ones(n, np.float32), lambda *at: seen.append(at), (1, 2))
     assert seen == [(1, 2), (2, 2)]
@@ -127,6 +127,6 @@ def test_a_statistic_is_one_finite_number_a_sky(tmp_path: Path, values: NDArray[
 
 
 @pytest.mark.parametrize(("n", "chunk", "share"), [(0, 10, (0, 1)), (10, 0, (0, 1)), (10, 10, (2, 2))])
-def test_what_cannot_be(tmp_path: Path, n: int, chunk: int, share: tuple[int, int]) -> None:
+def test_impossible_numbers_and_shares_are_refused(tmp_path: Path, n: int, chunk: int, share: tuple[int, int]) -> None:
     with pytest.raises(BadInput):
         extend(tmp_path, "a", n, chunk, 3, exponential, share=share)

@@ -90,7 +90,7 @@ def test_full_disk_is_one_line_and_leaves_nothing_behind(
     assert done.stdout.splitlines() == [line, line, line, line, "['good.h5']"]
 
 
-def test_disk_that_is_really_full(tmp_path: Path) -> None:
+def test_a_disk_that_is_really_full_gets_no_partial_file(tmp_path: Path) -> None:
     private = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
     mounted = f"mount -t tmpfs -o size=1M none {tmp_path}"
     if (
@@ -109,7 +109,7 @@ def test_disk_that_is_really_full(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_one_process_at_a_time(tmp_path: Path) -> None:
+def test_a_directory_in_use_is_refused_to_a_second_process(tmp_path: Path) -> None:
     code = """
         import sys
         from pathlib import Path
@@ -145,7 +145,7 @@ def test_json_has_no_numbers_that_are_not_finite(tmp_path: Path) -> None:
     }
 
 
-def test_arrays_and_names_go_to_hdf5(tmp_path: Path) -> None:
+def test_arrays_names_and_attributes_come_back_from_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.h5"
     write_arrays(path, {"test/mean": np.arange(3.0), "names": ["a", "ß"]}, {"unit": "GeV"})
     with h5py.File(path) as file:

@@ -93,7 +93,7 @@ def test_slow_and_fast_nucleons_are_two_kinds_on_nuclei_only() -> None:
     assert (slow.code == 2112).sum() >= 1
 
 
-def test_nothing_frequent_is_refused() -> None:
+def test_events_with_no_frequent_kind_are_refused() -> None:
     with pytest.raises(BadInput, match="give more events"):
         vocabulary_of(made(211, 1, [[2212, 211]], [1]))
 
@@ -104,7 +104,7 @@ def test_residual_nuclei_lie_in_the_valley() -> None:
     assert is_residual(charge, mass).tolist() == [True, True, True, True, True, False, False, False, False]
 
 
-def test_rapidities_of_the_frames() -> None:
+def test_rapidities_of_the_frames_are_those_of_written_boosts() -> None:
     """Against boosts written out: a 25 GeV pion and a proton."""
     beam = Beam(np.array([211], np.int32), np.array([1], np.int32), np.array([25.0]), np.array([[0.0, 0, 1]]))
     _, incoming = incoming_of(beam)

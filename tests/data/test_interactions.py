@@ -54,7 +54,7 @@ def elastic(n: int = 4, seed: int = 1) -> Events:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_there_and_back(tmp_path: Path, suffix: str) -> None:
+def test_written_events_are_read_back_unchanged(tmp_path: Path, suffix: str) -> None:
     events, path = elastic(), tmp_path / f"events{suffix}"
     write_events(path, events, {"model": "by hand", "version": "1", "data": "none"})
     found, about = read_events(path)
@@ -169,7 +169,7 @@ def test_hepmc_that_breaks_off_is_refused(tmp_path: Path) -> None:
 
 
 @needs_hepmc
-def test_another_unit_is_converted(tmp_path: Path) -> None:
+def test_hepmc_in_another_unit_is_converted(tmp_path: Path) -> None:
     import pyhepmc
 
     path, events = tmp_path / "mev.hepmc3", elastic(2)

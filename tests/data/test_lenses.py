@@ -38,7 +38,7 @@ def get(seed: int = 0, grid: np.ndarray = GRID) -> Lens:
     return cached_lens("jf12-regular", 2, grid, seed)
 
 
-def test_made_once(cache: Path, made: list[str]) -> None:
+def test_a_lens_is_made_once_for_each_field_seed_and_grid(cache: Path, made: list[str]) -> None:
     first, second = get(), get()
     assert made == ["jf12-regular"]
     assert (second.field, second.nside) == ("jf12-regular", 2)
@@ -51,7 +51,7 @@ def test_made_once(cache: Path, made: list[str]) -> None:
     assert len(made) == len(list(cache.glob("*.h5"))) == 3
 
 
-def test_another_version(
+def test_a_lens_of_another_version_is_named_and_made_again(
     cache: Path, made: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     get()
@@ -65,7 +65,9 @@ def test_another_version(
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered", "empty", "not ours"])
-def test_damaged(cache: Path, made: list[str], caplog: pytest.LogCaptureFixture, damage: str) -> None:
+def test_a_damaged_lens_is_named_and_made_again(
+    cache: Path, made: list[str], caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
     before = get()
     (file,) = cache.glob("*.h5")
     whole = file.read_bytes()
@@ -81,7 +83,9 @@ def test_damaged(cache: Path, made: list[str], caplog: pytest.LogCaptureFixture,
     assert file.read_bytes() == whole  # the same lens gives the same bytes
 
 
-def test_exchanged(cache: Path, made: list[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lens_under_another_name_is_made_again(
+    cache: Path, made: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     get()
     (file,) = cache.glob("*.h5")
     get(seed=1)
@@ -109,7 +113,7 @@ def test_the_old_file_stays_until_the_new_one_is_complete(
     assert file.read_bytes() == before
 
 
-def test_bad_input(cache: Path) -> None:
+def test_unknown_field_and_wrong_nside_are_refused_before_caching(cache: Path) -> None:
     with pytest.raises(BadInput, match="did you mean 'jf12-planck'"):
         cached_lens("jf12-plank", 2, GRID)
     with pytest.raises(BadInput, match="nside 5: give a power of two"):
@@ -117,7 +121,7 @@ def test_bad_input(cache: Path) -> None:
     assert not cache.exists()
 
 
-def test_unwritable_cache(cache: Path) -> None:
+def test_an_unwritable_cache_says_what_to_set(cache: Path) -> None:
     cache.touch()  # a file where the directory should be
     with pytest.raises(BadInput, match=r"cannot write .*: set CLOUDCHAMBER_CACHE"):
         get()

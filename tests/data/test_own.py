@@ -65,7 +65,7 @@ def written(path: Path, kind: str, arrays: Arrays) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_records_from_every_kind(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_kind_of_file_gives_the_same_records(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "CHUNK_BYTES", 300)
     arrays = arrays_of()
     records = read_own(written(tmp_path, kind, arrays), SCHEMA, LENGTHS, MAPPING)
@@ -89,7 +89,9 @@ def test_the_same_records_from_every_kind(tmp_path: Path, kind: str, monkeypatch
         ("energy", np.full(50, 1e200), "'energy': .*finite values"),
     ],
 )
-def test_values_that_do_not_fit(tmp_path: Path, kind: str, name: str, values: Any, message: str) -> None:
+def test_values_outside_the_schema_are_refused_by_column(
+    tmp_path: Path, kind: str, name: str, values: Any, message: str
+) -> None:
     file = written(tmp_path, kind, arrays_of() | {name: values})
     with pytest.raises(BadInput, match=message) as caught:
         read_own(file, SCHEMA, LENGTHS, MAPPING)
@@ -97,7 +99,7 @@ def test_values_that_do_not_fit(tmp_path: Path, kind: str, name: str, values: An
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_missing_columns(tmp_path: Path, kind: str) -> None:
+def test_a_missing_column_names_the_nearest_one(tmp_path: Path, kind: str) -> None:
     file = written(tmp_path, kind, arrays_of())
     with pytest.raises(BadInput, match="no column 'energies'; did you mean 'energy'"):
         read_own(file, SCHEMA, LENGTHS, MAPPING | {"energy": "energies"})
@@ -109,7 +111,7 @@ def test_missing_columns(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files(tmp_path: Path, kind: str) -> None:
+def test_a_file_cut_in_half_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     file = written(tmp_path, kind, arrays_of())
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
@@ -117,7 +119,7 @@ def test_damaged_files(tmp_path: Path, kind: str) -> None:
         read_own(file, SCHEMA, LENGTHS, MAPPING)
 
 
-def test_other_files(tmp_path: Path) -> None:
+def test_what_is_no_data_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="No such file"):
         read_own(tmp_path / "nothing.h5", SCHEMA, LENGTHS, None)
     with pytest.raises(BadInput, match="Is a directory"):
@@ -128,14 +130,14 @@ def test_other_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_records(tmp_path: Path, kind: str) -> None:
+def test_a_file_without_records_is_refused(tmp_path: Path, kind: str) -> None:
     one = {"energy": SCHEMA["energy"]}
     empty = written(tmp_path, kind, {"energy": np.zeros(0), "layer": np.zeros(0)})
     with pytest.raises(BadInput, match="holds no records"):
         read_own(empty, one, {}, None)
 
 
-def test_lists_of_different_lengths(tmp_path: Path) -> None:
+def test_lists_of_different_lengths_and_gaps_are_refused(tmp_path: Path) -> None:
     schema = {"x": Array("event bin", "ns", "times")}
     lists = [[1.0, 2.0], [3.0], [4.0, 5.0]]
     pyarrow.parquet.write_table(pa.table({"x": lists}), tmp_path / "mine.parquet")
@@ -161,7 +163,7 @@ def test_several_trees_need_their_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(records.read(np.arange(3))["x"], np.ones(3))
 
 
-def test_rntuple(tmp_path: Path) -> None:
+def test_root_rntuples_are_read_like_trees(tmp_path: Path) -> None:
     arrays = arrays_of()
     records = read_own(written(tmp_path, "rntuple", arrays), SCHEMA, LENGTHS, MAPPING)
     np.testing.assert_array_equal(records.read(np.arange(50))["hits"], arrays["hits"])
@@ -182,7 +184,7 @@ def test_text_and_units_are_refused(tmp_path: Path) -> None:
         read_own(tmp_path / "unit.h5", schema, {}, None)
 
 
-def test_columns_of_different_lengths(tmp_path: Path) -> None:
+def test_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "mine.h5", "w") as out:
         out["energy"], out["layer"] = np.ones(3), np.arange(4)
     with pytest.raises(BadInput, match="column 'layer' has 4 records, other columns 3"):

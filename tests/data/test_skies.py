@@ -37,7 +37,7 @@ def test_simulated_skies_fit_the_schema_and_survive_the_disk(
         np.testing.assert_array_equal(values, records[name])
 
 
-def test_inputs(records: Arrays) -> None:
+def test_inputs_are_direction_and_energy_of_each_cosmic_ray(records: Arrays) -> None:
     inputs = cosmic_rays_of(records)
     assert inputs.dtype == np.float32
     assert inputs.shape == (4, 40, 4)
@@ -46,7 +46,7 @@ def test_inputs(records: Arrays) -> None:
             assert inputs[sky, one].tolist() == [*records["direction"][sky, one].tolist(), records["energy"][sky, one]]
 
 
-def test_targets(records: Arrays) -> None:
+def test_targets_are_signal_its_fraction_and_the_source(records: Arrays) -> None:
     targets = targets_of(records)
     assert targets.shape == (4, len(SKY_TARGETS))
     assert targets.dtype == np.float32
@@ -68,7 +68,7 @@ def test_targets(records: Arrays) -> None:
         ("n_signal", -1, "below 0"),
     ],
 )
-def test_spoiled_columns_are_refused(records: Arrays, name: str, value: float, message: str) -> None:
+def test_a_column_with_a_spoiled_value_is_refused(records: Arrays, name: str, value: float, message: str) -> None:
     values = records[name].astype(np.float64)
     values.flat[3] = value
     with pytest.raises(BadInput, match=message):

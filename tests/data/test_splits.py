@@ -14,7 +14,7 @@ groups_of_records = st.lists(st.integers(-5, 40), min_size=1, max_size=200)
 
 
 @given(groups_of_records, st.integers(0, 2**32))
-def test_partition_without_shared_groups(numbers: list[int], seed: int) -> None:
+def test_splits_are_a_partition_that_shares_no_group(numbers: list[int], seed: int) -> None:
     groups = np.array(numbers, np.int64)
     known = len(set(numbers))
     if known < 3:
@@ -43,7 +43,7 @@ def test_the_order_of_records_does_not_matter(seed: int) -> None:
         assert set(groups[side]) == set(groups[order][other])
 
 
-def test_seeds_differ_and_repeat() -> None:
+def test_a_seed_repeats_its_split_and_another_differs() -> None:
     groups = np.arange(100)
     np.testing.assert_array_equal(split_by_group(groups, 1)[2], split_by_group(groups, 1)[2])
     assert not np.array_equal(split_by_group(groups, 1)[2], split_by_group(groups, 2)[2])

@@ -59,7 +59,7 @@ def test_reads_any_records_in_any_order(
     data=st.data(),
     piece=st.sampled_from([60, 1 << 20]),
 )
-def test_records_own_rows(
+def test_rows_owned_by_records_survive_any_cut_and_order(
     toy: Any,
     tmp_path_factory: pytest.TempPathFactory,
     counts: list[list[tuple[int, int]]],

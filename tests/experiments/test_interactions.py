@@ -89,7 +89,7 @@ def test_own_events_that_nothing_can_learn_are_refused() -> None:
         interactions.fitting(PION, scattered(beam_of(3122, 1, *([25.0] * 100))))
 
 
-def test_what_lies_outside_the_training() -> None:
+def test_conditions_outside_the_training_are_marked() -> None:
     beam = beam_of(211, 1, 0.5, 1, 20, 30, 36, 100 + 1e-9, 101)
     outside = interactions.outside(WORLD, beam)
     assert outside["energy"].tolist() == [True, False, False, True, False, False, True]

@@ -10,12 +10,12 @@ import pytest
 from cloudchamber import prediction as road
 from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.skies import SKY_SCHEMA, cosmic_rays_of
-from cloudchamber.experiments import skies as arrivals
+from cloudchamber.experiments import skies
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.cosmicrays.skies import draw_skies
 from cloudchamber.study import PredictorStudy, load_study
 
-CONFIG = arrivals.SkyConfig(cosmic_rays=50)
+CONFIG = skies.SkyConfig(cosmic_rays=50)
 STUDIES = ("cosmic-ray-sources", "cosmic-ray-universe")
 
 
@@ -53,14 +53,14 @@ def same_cache(own_cache: Path, lenses: Path, monkeypatch: pytest.MonkeyPatch) -
         ("nsides", "32", "did you mean 'nside'"),
     ],
 )
-def test_settings_that_cannot_be(key: str, value: str, message: str) -> None:
+def test_settings_that_cannot_be_are_refused_in_one_line(key: str, value: str, message: str) -> None:
     with pytest.raises(BadInput, match=message) as refusal:
         CONFIG.changed({key: value})
     assert "\n" not in str(refusal.value)
     assert refusal.value.status == 2
 
 
-def test_settings_as_text() -> None:
+def test_settings_given_as_text_become_numbers_and_lists() -> None:
     changed = CONFIG.changed({"widths": "16,32", "graph_widths": "8", "neighbours": "40", "nside": "32"})
     assert changed.widths == (16, 32)
     assert changed.graph_widths == (8,)
@@ -81,47 +81,47 @@ def seeds(number: int = 1) -> np.random.SeedSequence:
 def test_isotropic_like_a_sky_keeps_its_energies_and_declinations() -> None:
     from cloudchamber.simulators.cosmicrays.directions import to_equatorial
 
-    like = cosmic_rays_of(draw_skies(arrivals.sky_options(CONFIG.changed({"cosmic_rays": 33})), np.array([20]), 4))
-    skies = arrivals.isotropic(CONFIG, like, 400, seeds())
-    assert skies.shape == (400, 33, 4)
-    assert skies.dtype == np.float32
-    np.testing.assert_array_equal(skies[..., 3], np.broadcast_to(like[0, :, 3], (400, 33)))
-    np.testing.assert_allclose(np.linalg.norm(skies[..., :3], axis=-1), 1, rtol=1e-6)
-    said, given = to_equatorial(skies[..., :3]), to_equatorial(like[0, :, :3])
+    like = cosmic_rays_of(draw_skies(skies.sky_options(CONFIG.changed({"cosmic_rays": 33})), np.array([20]), 4))
+    drawn = skies.isotropic(CONFIG, like, 400, seeds())
+    assert drawn.shape == (400, 33, 4)
+    assert drawn.dtype == np.float32
+    np.testing.assert_array_equal(drawn[..., 3], np.broadcast_to(like[0, :, 3], (400, 33)))
+    np.testing.assert_allclose(np.linalg.norm(drawn[..., :3], axis=-1), 1, rtol=1e-6)
+    said, given = to_equatorial(drawn[..., :3]), to_equatorial(like[0, :, :3])
     np.testing.assert_allclose(said[..., 2], np.broadcast_to(given[:, 2], (400, 33)), atol=1e-6)
     # right ascensions of 13200 cosmic rays are even: the mean of e^(i ra) is 0 +- 0.006 in each part
     turn = (said[..., 0] + 1j * said[..., 1]) / np.hypot(said[..., 0], said[..., 1])
     assert abs(turn.mean()) < 0.035
-    assert len(np.unique(skies[..., 0])) > 13_000, "every sky anew"
+    assert len(np.unique(drawn[..., 0])) > 13_000, "every sky anew"
 
 
 def test_isotropic_like_a_sky_of_a_partial_exposure_finds_nothing() -> None:
     """An isotropic sky seen by Auger, judged with the settings of a full sky, has an ordinary p-value."""
     from cloudchamber.baselines.sky_likelihood import VonMisesFisherScan
 
-    seen = arrivals.isotropic(CONFIG.changed({"exposure": "auger", "cosmic_rays": 200}), None, 1, seeds(3))
+    seen = skies.isotropic(CONFIG.changed({"exposure": "auger", "cosmic_rays": 200}), None, 1, seeds(3))
     scan = VonMisesFisherScan(nside=4)
-    null = scan.predict(arrivals.isotropic(CONFIG, seen, 60, seeds(4))).mean[:, 0]
-    full = scan.predict(arrivals.isotropic(CONFIG.changed({"cosmic_rays": 200}), None, 60, seeds(4))).mean[:, 0]
+    null = scan.predict(skies.isotropic(CONFIG, seen, 60, seeds(4))).mean[:, 0]
+    full = scan.predict(skies.isotropic(CONFIG.changed({"cosmic_rays": 200}), None, 60, seeds(4))).mean[:, 0]
     statistic = scan.predict(seen).mean[0, 0]
     assert (null >= statistic).mean() > 0.02
     assert (full >= statistic).mean() < (null >= statistic).mean()
 
 
-def test_isotropic_as_in_training_and_by_seed() -> None:
-    skies = arrivals.isotropic(CONFIG, None, 5, seeds())
-    assert skies.shape == (5, 50, 4)
-    assert skies[..., 3].min() >= 40
-    np.testing.assert_array_equal(skies, arrivals.isotropic(CONFIG, None, 5, seeds()))
-    assert not np.array_equal(skies, arrivals.isotropic(CONFIG, None, 5, seeds(2)))
+def test_isotropic_skies_are_those_of_training_and_follow_the_seed() -> None:
+    drawn = skies.isotropic(CONFIG, None, 5, seeds())
+    assert drawn.shape == (5, 50, 4)
+    assert drawn[..., 3].min() >= 40
+    np.testing.assert_array_equal(drawn, skies.isotropic(CONFIG, None, 5, seeds()))
+    assert not np.array_equal(drawn, skies.isotropic(CONFIG, None, 5, seeds(2)))
 
 
 def test_isotropic_is_seen_with_the_exposure() -> None:
     from cloudchamber.simulators.cosmicrays.exposure import relative_exposure
 
-    skies = arrivals.isotropic(CONFIG.changed({"exposure": "auger"}), None, 200, seeds())
-    assert relative_exposure(skies[..., :3].reshape(-1, 3).astype(np.float64), "auger").min() > 0
-    full = arrivals.isotropic(CONFIG, None, 200, seeds())
+    drawn = skies.isotropic(CONFIG.changed({"exposure": "auger"}), None, 200, seeds())
+    assert relative_exposure(drawn[..., :3].reshape(-1, 3).astype(np.float64), "auger").min() > 0
+    full = skies.isotropic(CONFIG, None, 200, seeds())
     assert (relative_exposure(full[..., :3].reshape(-1, 3).astype(np.float64), "auger") == 0).mean() > 0.05
 
 
@@ -133,9 +133,9 @@ def test_a_copy_changes_only_the_background(field: str) -> None:
     """Signal energies stay; with the minimal model the source is turned elsewhere with its cosmic rays, behind a field
     it stays where it is."""
     config = CONFIG.changed({"field": field, "lens_nside": 4, "lens_rigidities": 3})
-    records = draw_skies(arrivals.sky_options(config), np.array([0, 15]), 3, arrivals.lens_of(config))
+    records = draw_skies(skies.sky_options(config), np.array([0, 15]), 3, skies.lens_of(config))
     before = {name: values.copy() for name, values in records.items()}
-    copy = arrivals.redrawn(config, records, 8)
+    copy = skies.redrawn(config, records, 8)
     for name, values in before.items():
         np.testing.assert_array_equal(records[name], values)
         assert copy[name].dtype == values.dtype
@@ -157,9 +157,9 @@ def test_a_copy_changes_only_the_background(field: str) -> None:
 
 
 def test_augmented_inputs_are_redrawn_and_plain_ones_are_not() -> None:
-    records = draw_skies(arrivals.sky_options(CONFIG), np.array([0, 15]), 3)
-    np.testing.assert_array_equal(arrivals.inputs(CONFIG, records, None), cosmic_rays_of(records))
-    first, again, other = (arrivals.inputs(CONFIG, records, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    records = draw_skies(skies.sky_options(CONFIG), np.array([0, 15]), 3)
+    np.testing.assert_array_equal(skies.inputs(CONFIG, records, None), cosmic_rays_of(records))
+    first, again, other = (skies.inputs(CONFIG, records, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -168,7 +168,7 @@ def test_augmented_inputs_are_redrawn_and_plain_ones_are_not() -> None:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_world_simulates(name: str) -> None:
+def test_every_world_simulates_its_own_skies(name: str) -> None:
     """Also the probes' seeds: no sky of one world is in another."""
     study: PredictorStudy = load_study(name)
     tiny = study.preset("tiny")
@@ -195,8 +195,8 @@ def test_splits_share_no_sky(name: str, tmp_path: Path) -> None:
     records = ArrayRecords(study.simulate(config, 0, 60, seeds()))
     sides = road.splits(study, config, records, 1)
     assert [len(side) for side in sides] == [48, 6, 6]
-    skies = [{sky.tobytes() for sky in side.inputs()} for side in sides]
-    assert len(skies[0] | skies[1] | skies[2]) == 60
+    contents = [{sky.tobytes() for sky in side.inputs()} for side in sides]
+    assert len(contents[0] | contents[1] | contents[2]) == 60
     for side in sides:
         assert set(side.targets[:, 0].tolist()) == {0, 1}, "the seed of the contract gives both kinds"
 
@@ -213,8 +213,8 @@ def test_settings_of_learning_do_not_change_the_skies(name: str) -> None:
 
 def test_pair_counts_of_other_numbers_are_comparable() -> None:
     few, many = (
-        arrivals.isotropic(CONFIG.changed({"cosmic_rays": number}), None, 200, seeds(number)) for number in (40, 80)
+        skies.isotropic(CONFIG.changed({"cosmic_rays": number}), None, 200, seeds(number)) for number in (40, 80)
     )
     # isotropic pairs within 30 degrees: (1 - cos 30) / 2 = 6.7 %
-    for skies in (few, many):
-        assert arrivals.pair_counts(skies)[:, -1].mean() == pytest.approx((1 - np.cos(np.radians(30))) / 2, rel=0.02)
+    for drawn in (few, many):
+        assert skies.pair_counts(drawn)[:, -1].mean() == pytest.approx((1 - np.cos(np.radians(30))) / 2, rel=0.02)

@@ -6,7 +6,7 @@ from cloudchamber.explain.feature_visualization import feature_visualization, ne
 from cloudchamber.schema import BadInput
 
 
-def test_the_activation_rises(tiny, images):
+def test_gradient_ascent_raises_the_activation(tiny, images):
     start, rises = images.mean(dim=0), []
     for layer, channel in neurons(tiny, per_depth=4, depths=3):
         free = feature_visualization(tiny, layer, channel, start, 40, jitter=0, blur=0, decay=0)
@@ -30,7 +30,7 @@ def test_activations_are_those_of_the_layer(tiny, images):
             assert value == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_of_a_linear_neuron_it_is_the_direction_of_the_weights(patch):
+def test_a_linear_neuron_is_shown_by_its_weights(patch):
     pattern = torch.randn(16, 16, generator=torch.Generator().manual_seed(1))
     start = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(2))
     network, scale, rate, steps = patch(pattern), float(start.std(correction=0)), 0.1, 10
@@ -55,7 +55,7 @@ def test_decay_bounds_the_distance_and_blur_smooths(tiny, images):
     assert np.abs(np.diff(smooth)).mean() / smooth.std() < 0.5 * np.abs(np.diff(rough)).mean() / rough.std()
 
 
-def test_the_seed_decides(tiny, images):
+def test_the_seed_decides_the_image(tiny, images):
     start = images[0]
     one = feature_visualization(tiny, "body.6", 0, start, 10, seed=1).image
     np.testing.assert_array_equal(one, feature_visualization(tiny, "body.6", 0, start, 10, seed=1).image)
@@ -76,7 +76,7 @@ def test_neurons_go_from_shallow_to_deep(tiny):
     assert [layer for layer, _ in neurons(tiny, 1, depths=9)] == ["body.1", "body.4", "body.7"]
 
 
-def test_what_does_not_fit_is_refused(tiny, images):
+def test_unknown_layer_channel_and_wrong_image_are_refused(tiny, images):
     with pytest.raises(BadInput, match=r"did you mean 'body\.6'"):
         feature_visualization(tiny, "bodi.6", 0, images[0])
     with pytest.raises(BadInput, match="no channel 8"):

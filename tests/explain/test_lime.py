@@ -11,7 +11,7 @@ def grid(size, cells):
     return side[:, None] * cells + side[None, :]
 
 
-def test_it_recovers_a_linear_model(patch):
+def test_lime_recovers_a_linear_model(patch):
     pattern = torch.randn(16, 16, generator=torch.Generator().manual_seed(1))
     images = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2))
     segments = grid(16, 4)
@@ -24,7 +24,7 @@ def test_it_recovers_a_linear_model(patch):
                 np.testing.assert_allclose(map_[here], image[here].sum(), rtol=1e-3, atol=1e-4)
 
 
-def test_it_is_the_weighted_fit_of_the_publication(tiny, images):
+def test_lime_is_the_weighted_fit_of_the_publication(tiny, images):
     segments, samples, seed = grid(56, 3), 60, 4
     found = lime(tiny, images[:1], 1, segments, samples, seed, batch=7)
     rng = np.random.default_rng((seed, 0))
@@ -68,7 +68,7 @@ def test_superpixels_follow_position_and_value():
     assert sorted(np.unique(constant)) == [0, 1, 2, 3]
 
 
-def test_what_does_not_fit_is_refused(tiny, images):
+def test_wrong_segments_and_too_few_samples_are_refused(tiny, images):
     with pytest.raises(BadInput, match="segments of shape"):
         lime(tiny, images, 0, grid(16, 4))
     with pytest.raises(BadInput, match="gaps"):

@@ -145,7 +145,7 @@ def test_integrated_gradients_of_a_network_without_biases_agree(maps):
 
 
 @pytest.mark.parametrize("rule", ["z_plus", "gamma"])
-def test_one_stage_by_hand(rule):
+def test_relevance_of_one_stage_is_that_written_out_by_hand(rule):
     """Every contribution of convolution, statistics and dense layer written out, normalisation merged by hand."""
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
@@ -300,7 +300,7 @@ def test_the_network_stays_as_it_was(maps):
     assert all(parameter.requires_grad and parameter.dtype is torch.float32 for parameter in network.parameters())
 
 
-def test_what_has_no_rule_is_refused(maps):
+def test_layers_and_inputs_without_a_rule_are_refused(maps):
     with pytest.raises(BadInput, match="no rule for Sigmoid"):
         relevance_of_pixels(deepsphere(activation="sigmoid"), maps, 0)
     network = deepsphere()

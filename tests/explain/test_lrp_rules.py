@@ -90,7 +90,7 @@ CASES = {"dense": dense_case, "sum": sum_case, "chebyshev": chebyshev_case}
 @pytest.mark.parametrize("with_bias", [False, True])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("case", CASES)
-def test_rules_are_the_formulae(case, rule, with_bias, positive_inputs):
+def test_rules_are_the_formulae_of_the_publications(case, rule, with_bias, positive_inputs):
     layer, inputs, z = CASES[case]()
     if positive_inputs:  # the sign of an input is divided out of its contributions
         z = z * np.sign(inputs.numpy()).reshape(len(z), -1, 1)

@@ -7,7 +7,7 @@ from cloudchamber.explain.occlusion import occlusion
 from cloudchamber.schema import BadInput
 
 
-def test_of_a_linear_network_it_is_weight_times_pixel(patch):
+def test_occlusion_of_a_linear_network_is_weight_times_pixel(patch):
     pattern = torch.randn(16, 16, generator=torch.Generator().manual_seed(1))
     images = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(2))
     found = occlusion(patch(pattern), images, 0, window=1, stride=1)
@@ -32,7 +32,7 @@ def test_windows_that_overlap_are_averaged(tiny, images):
     np.testing.assert_allclose(found, total / count, atol=1e-6)
 
 
-def test_it_agrees_with_captum(tiny, images):
+def test_occlusion_agrees_with_captum(tiny, images):
     found = occlusion(tiny, images, 2, window=14, stride=7)
     expected = Occlusion(tiny).attribute(images, sliding_window_shapes=(2, 14, 14), strides=(2, 7, 7), target=2)
     np.testing.assert_allclose(found, expected[:, 0].detach().numpy(), atol=1e-6)

@@ -29,7 +29,7 @@ def slow_mask(network, images, columns):
 
 
 @pytest.mark.parametrize("columns", [(0,), (0, 1)])
-def test_it_is_the_definition_of_the_publication(tiny, images, columns):
+def test_the_mask_is_the_definition_of_the_publication(tiny, images, columns):
     found = regression_attention_mask(tiny, images, columns, batch=2)
     masks, sigma, weight, mask = slow_mask(tiny, images, columns)
     assert np.mean(found.masks == np.stack(masks)) > 0.9999  # rounding at the threshold

@@ -138,7 +138,7 @@ def test_equal_pixels_come_in_random_order(one_patch):
     assert flat.change[1] == pytest.approx(flat.change[2] / 2, rel=0.1)  # the square lies in the upper half
 
 
-def test_curves_are_reproducible(tiny, images):
+def test_curves_repeat_with_their_seed_only(tiny, images):
     maps = regression_gradcam(tiny, images, 0)
     one, two = (deletion_curve(tiny, images, maps, seed=3, draws=2) for _ in range(2))
     np.testing.assert_array_equal(one.change, two.change)
@@ -146,7 +146,7 @@ def test_curves_are_reproducible(tiny, images):
     assert not np.array_equal(one.random, deletion_curve(tiny, images, maps, seed=4, draws=2).random)
 
 
-def test_what_does_not_fit_is_refused(tiny, images):
+def test_wrong_fractions_maps_and_draws_are_refused(tiny, images):
     maps = np.zeros((5, 56, 56), dtype=np.float32)
     with pytest.raises(BadInput, match="fractions"):
         deletion_curve(tiny, images, maps, [0.5, 0.2])

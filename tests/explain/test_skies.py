@@ -10,7 +10,7 @@ import torch
 
 from cloudchamber.baselines.sky_likelihood import VonMisesFisherScan
 from cloudchamber.data.samples import ArrayRecords, Samples
-from cloudchamber.experiments import skies as arrivals
+from cloudchamber.experiments.skies import as_they_are, deepsphere, graph, inputs, targets
 from cloudchamber.explain import skies
 from cloudchamber.layers.sky_maps import sky_maps
 from cloudchamber.learning.options import TrainingOptions
@@ -25,8 +25,8 @@ COUNT = 24
 def samples(count=COUNT):
     records = ArrayRecords(simulate(CONFIG, 0, count, np.random.SeedSequence(2)))
     rows = np.arange(count)
-    truth = arrivals.targets(CONFIG, records.read(rows))
-    return Samples(records, rows, partial(arrivals.inputs, CONFIG), truth, ("a", "b", "c", "d", "e"))
+    truth = targets(CONFIG, records.read(rows))
+    return Samples(records, rows, partial(inputs, CONFIG), truth, ("a", "b", "c", "d", "e"))
 
 
 def detector(title, make, look):
@@ -41,8 +41,8 @@ def detector(title, make, look):
 def predictors():
     return {
         "likelihood": VonMisesFisherScan(nside=4),
-        "deepsphere": detector("DeepSphere", partial(arrivals.deepsphere, CONFIG), partial(sky_maps, nside=8)),
-        "graph": detector("graph", partial(arrivals.graph, CONFIG), arrivals.as_they_are),
+        "deepsphere": detector("DeepSphere", partial(deepsphere, CONFIG), partial(sky_maps, nside=8)),
+        "graph": detector("graph", partial(graph, CONFIG), as_they_are),
     }
 
 
@@ -53,7 +53,7 @@ METHODS = [
 ]
 
 
-def test_maps_hold_skies_and_scores(predictors) -> None:
+def test_maps_hold_the_shown_skies_with_their_scores(predictors) -> None:
     test = samples()
     found = skies.maps(CONFIG, predictors, test, np.random.default_rng(0))
     rows = skies.shown_skies(test)
@@ -88,7 +88,7 @@ def test_z_plus_has_no_sign(predictors) -> None:
         assert found.max() > 0
 
 
-def test_roc_against_counted_pairs(predictors) -> None:
+def test_roc_area_is_the_share_of_counted_pairs(predictors) -> None:
     """The area under the curve of a method, by another road."""
     test = samples()
     scan = predictors["likelihood"]
@@ -121,7 +121,7 @@ def test_deletion_uses_the_same_chance_for_all(predictors) -> None:
     np.testing.assert_allclose(found["difference"], found["random"] - found["statistic"], atol=1e-9)
 
 
-def test_sanity_conserves(predictors) -> None:
+def test_relevance_of_skies_is_conserved_in_every_layer(predictors) -> None:
     found = skies.sanity(CONFIG, predictors, samples(), np.random.default_rng(0))
     assert set(found["layer_network"]) == {"deepsphere", "graph"}
     assert set(found["layer_rule"]) == {"epsilon", "gamma", "z_plus"}
@@ -132,7 +132,7 @@ def test_sanity_conserves(predictors) -> None:
     assert (np.abs(found["similarity"]) <= 1 + 1e-12).all()
 
 
-def test_what_is_absent_is_left_out(predictors) -> None:
+def test_explanations_of_absent_predictors_are_left_out(predictors) -> None:
     rng = np.random.default_rng(0)
     alone = {"likelihood": predictors["likelihood"]}
     assert skies.deletion(CONFIG, alone, samples(), rng) == {}
@@ -144,6 +144,6 @@ def test_what_is_absent_is_left_out(predictors) -> None:
 
 def test_network_without_rule_is_left_out(predictors, caplog) -> None:
     config = CONFIG.changed({"activation": "sigmoid"})
-    odd = detector("odd", partial(arrivals.deepsphere, config), partial(sky_maps, nside=8))
+    odd = detector("odd", partial(deepsphere, config), partial(sky_maps, nside=8))
     assert skies.networks({"odd": odd}, samples().inputs()) == {}
     assert "no rule for Sigmoid" in caplog.text

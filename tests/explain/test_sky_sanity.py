@@ -89,7 +89,7 @@ def test_a_perfect_score_has_area_one_and_a_constant_one_half():
     assert np.isnan(signal_auc(truth[:1].astype(float), truth[:1], np.random.default_rng(0))[1])
 
 
-def test_what_does_not_fit_is_refused():
+def test_wrong_fractions_shapes_and_scores_are_refused():
     rays, truth = skies(2)
     rng = np.random.default_rng(0)
     with pytest.raises(BadInput, match="fractions"):

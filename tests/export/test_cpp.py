@@ -62,7 +62,7 @@ def read(path: Path, beam: Beam) -> list[np.ndarray]:
     ("projectile", "target", "energy", "direction"),
     [("pi+", "H", 25, None), ("K0L", "C", 10, (0, 0, -2)), ("p", "C", 30, (1, -2, 0.5))],
 )
-def test_events_are_those_of_python(
+def test_c_plus_plus_makes_the_events_of_python(
     program: Path, exported: Path, tmp_path: Path, projectile: str, target: str, energy: float,
     direction: tuple[float, ...] | None,
 ) -> None:  # fmt: skip
@@ -83,7 +83,7 @@ def test_events_are_those_of_python(
     np.testing.assert_allclose(sums, expected.incoming, rtol=0, atol=1e-9 * expected.incoming[0, 0])
 
 
-def test_refusals_in_one_line(program: Path, exported: Path, tmp_path: Path) -> None:
+def test_c_plus_plus_refuses_wrong_words_in_one_line(program: Path, exported: Path, tmp_path: Path) -> None:
     good = [exported, "pi+", "H", 25, 1, 1, tmp_path / "out.txt"]
     for place, wrong, message in (
         (0, tmp_path, "no exported generator"),

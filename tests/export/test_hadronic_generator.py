@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cloudchamber import cli
 from cloudchamber.experiments.interactions import beams
 from cloudchamber.export import directory, hadronic_generator, onnx_sampler
 from cloudchamber.export.directory import OPSET
@@ -56,7 +55,7 @@ def test_numbers_of_an_event_depend_on_its_place_and_attempt_alone() -> None:
     assert np.abs(neighbours).max() < 5 / 2000**0.5
 
 
-def test_directory_says_what_it_holds(run: Path, exported: Path) -> None:
+def test_an_exported_directory_says_what_it_holds(run: Path, exported: Path) -> None:
     about = json.loads((exported / "metadata.json").read_text())
     record = open_run(run).record
     assert {key: about[key] for key in ("study", "seed", "version", "commit")} == {
@@ -74,7 +73,7 @@ def test_directory_says_what_it_holds(run: Path, exported: Path) -> None:
     assert text[-1] == "target C 6 12"
 
 
-def test_parity_was_measured(exported: Path) -> None:
+def test_measured_parity_is_recorded_for_every_batch_size(exported: Path) -> None:
     parity = json.loads((exported / "metadata.json").read_text())["parity"]
     assert [row["events"] for row in parity["batches"]] == list(SIZES)
     for row in parity["batches"]:
@@ -148,7 +147,9 @@ def test_files_that_differ_from_pytorch_leave_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_refusals_in_one_line(run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exports_that_cannot_work_are_refused_and_leave_nothing(
+    run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(BadInput, match="exists, will not overwrite"):
         export_run(run, exported)
     with pytest.raises(BadInput, match="there is no directory"):
@@ -169,13 +170,11 @@ def test_refusals_in_one_line(run: Path, exported: Path, tmp_path: Path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
-def test_command(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_export_from_the_command_line_prints_its_directory(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     monkeypatch.setattr(hadronic_generator, "SIZES", (3,))
-    monkeypatch.setattr(sys, "argv", ["cloudchamber", "--quiet", "export", str(run), "-o", str(tmp_path / "out")])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert not end.value.code
-    assert capsys.readouterr().out.split() == [str(tmp_path / "out")]
+    status, out, err = command("--quiet", "export", run, "-o", tmp_path / "out")
+    assert status == 0, err
+    assert out.split() == [str(tmp_path / "out")]
     assert (tmp_path / "out" / "metadata.json").exists()

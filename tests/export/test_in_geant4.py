@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "hadronic_generator" / "in_ge
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("geant4_pybind") is None, reason="needs the extra geant4")
 @pytest.mark.parametrize("target", ["H", "C"])
-def test_table_of_both(exported: Path, target: str) -> None:
+def test_the_example_prints_geant4_beside_the_generator(exported: Path, target: str) -> None:
     words = [sys.executable, str(EXAMPLE), str(exported), "pi+", target, "25", "4", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -94,7 +94,7 @@ def test_not_a_number_stays_one() -> None:
     assert stage.eval()(features).isnan().any()
 
 
-def test_bad_settings() -> None:
+def test_wrong_order_activation_and_pooling_are_refused() -> None:
     with pytest.raises(BadInput, match="order = 0"):
         ChebyshevConv(2, 1, 1, order=0)
     with pytest.raises(BadInput, match="did you mean 'leaky_relu'"):

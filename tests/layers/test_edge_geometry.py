@@ -12,7 +12,7 @@ from cloudchamber.layers.neighbours import nearest
 Cloud = Callable[[int, int, int], tuple[Tensor, Tensor]]
 
 
-def test_compiled_and_plain_agree(cloud: Cloud) -> None:
+def test_compiled_and_plain_geometry_agree(cloud: Cloud) -> None:
     directions, energies = cloud(2, 200, 1)
     index = nearest(directions, 16)
     geometry = pair_geometry(directions, energies, index)
@@ -20,7 +20,7 @@ def test_compiled_and_plain_agree(cloud: Cloud) -> None:
     torch.testing.assert_close(geometry, plain.float(), rtol=1e-4, atol=1e-5)
 
 
-def test_geometry_by_hand(cloud: Cloud) -> None:
+def test_pair_geometry_is_that_written_out_by_hand(cloud: Cloud) -> None:
     directions, energies = cloud(1, 12, 2)
     index = nearest(directions, 3)
     geometry = pair_geometry(directions, energies, index)

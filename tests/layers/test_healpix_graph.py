@@ -20,7 +20,7 @@ from cloudchamber.layers.healpix_graph import (
 from cloudchamber.schema import BadInput
 
 
-def test_laplacian_by_brute_force() -> None:
+def test_laplacian_is_the_one_of_all_pairs() -> None:
     points, width, k = centres(4), 0.25, 8
     squares = np.square(points[:, None] - points).sum(axis=2)
     nearest = np.sort(squares, axis=1)[:, [k]]  # the pixel itself comes first
@@ -83,7 +83,7 @@ def test_tabulated_width_is_the_fitted_one(nside: int, neighbours: int) -> None:
 
 
 @pytest.mark.parametrize(("nside", "neighbours", "bound"), [(64, 8, 7e-3), (64, 20, 4e-4), (32, 40, 5e-5)])
-def test_equivariance_at_degrees_8_and_32(nside: int, neighbours: int, bound: float) -> None:
+def test_rotations_err_little_at_degrees_8_and_32(nside: int, neighbours: int, bound: float) -> None:
     # Measured 5.7e-3, 3.2e-4, 3.5e-5; in the definition with |R L f - L R f| twice that.
     matrix = laplacian(nside, neighbours, home.default_width(nside, neighbours))
     assert fitted_degrees(nside) == (8, 32)
@@ -99,7 +99,7 @@ def test_largest_graph_is_made_in_three_seconds() -> None:
     assert healpix_graph(64, 20) is graph
 
 
-def test_bad_settings() -> None:
+def test_wrong_nside_and_neighbours_are_refused() -> None:
     with pytest.raises(BadInput, match="nside = 12"):
         healpix_graph(12, 8)
     with pytest.raises(BadInput, match="neighbours = 0"):

@@ -35,7 +35,7 @@ def test_nearest_is_the_sorted_distances(axes: int, k: int) -> None:
             assert len(set(found[s, i].tolist())) == k
 
 
-def test_nearest_of_a_cluster_and_of_copies() -> None:
+def test_nearest_of_copies_are_others_and_never_itself() -> None:
     points = torch.zeros(1, 30, 3)
     points[0, :, 2] = 1  # thirty times the same direction: everybody else is a neighbour, nobody is its own
     points[0, 20:, 0] = torch.linspace(1e-4, 1e-3, 10)

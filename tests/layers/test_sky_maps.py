@@ -50,7 +50,7 @@ def test_maps_hold_numbers_and_energies() -> None:
         np.testing.assert_allclose(energy, np.bincount(pixels, sky[:, 3] / 40, minlength=768), rtol=1e-6)
 
 
-def test_bad_cosmic_rays() -> None:
+def test_cosmic_rays_of_wrong_shape_or_length_are_refused() -> None:
     with pytest.raises(BadInput, match=r"shape \(5, 4\)"):
         sky_maps(np.ones((5, 4), np.float32), 8)
     with pytest.raises(BadInput, match="length 0"):

@@ -7,7 +7,7 @@ import torch
 from cloudchamber.layers.squeeze_excite import SqueezeExcite
 
 
-def test_slow_version_from_the_equations() -> None:
+def test_layer_is_a_slow_version_from_the_equations() -> None:
     torch.manual_seed(1)
     layer = SqueezeExcite(channels=32, reduction=8)
     images = torch.randn(2, 32, 3, 5)

@@ -39,7 +39,7 @@ def test_masked_and_negative_images_have_finite_gradients() -> None:
         assert torch.isfinite(raw.grad).all()
 
 
-def test_constant_channel_and_wrong_channel() -> None:
+def test_constant_channel_becomes_zero_and_unknown_channel_is_refused() -> None:
     layer = Standardize(1, 4)
     layer.fit(torch.ones(5, 1, 4, 4))
     assert torch.equal(layer(torch.ones(2, 1, 4, 4)), torch.zeros(2, 1, 4, 4))

@@ -4,7 +4,7 @@ import torch
 from cloudchamber.layers.statistics import StatisticalLayer
 
 
-def test_mean_and_variance_of_each_map() -> None:
+def test_layer_gives_mean_and_variance_of_each_map() -> None:
     maps = np.random.default_rng(1).standard_normal((3, 4, 48)) + 5
     result = StatisticalLayer()(torch.from_numpy(maps)).numpy()
     np.testing.assert_allclose(result, np.concatenate([maps.mean(axis=2), maps.var(axis=2)], axis=1), rtol=1e-12)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -70,14 +69,6 @@ FILES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def ensemble(epochs: int, members: int = 2) -> DeepEnsemble:
     options = TrainingOptions(epochs=epochs, batch_size=16, learning_rate=1e-2)
     return DeepEnsemble("blobs", network, options, members, (0, 1), (0, 1), seed=3)
@@ -90,7 +81,6 @@ def files(directory: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[DeepEnsemble, Path]:
     directory = tmp_path_factory.mktemp("fitted")
-    torch.set_num_threads(1)
     predictor = ensemble(epochs=15)
     state = torch.random.get_rng_state()
     predictor.fit(blobs(400, 1), blobs(100, 2), directory)
@@ -98,7 +88,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[DeepEnsemble, Path
     return predictor, directory
 
 
-def test_learns_with_calibrated_uncertainty(fitted: tuple[DeepEnsemble, Path]) -> None:
+def test_an_ensemble_learns_with_calibrated_uncertainty(fitted: tuple[DeepEnsemble, Path]) -> None:
     test = blobs(300, 4)
     said = fitted[0].predict(test.inputs())
     assert said.std is not None
@@ -110,7 +100,7 @@ def test_learns_with_calibrated_uncertainty(fitted: tuple[DeepEnsemble, Path]) -
     assert (np.abs(inside - 0.683) < 0.12).all()
 
 
-def test_files_history_and_calibration(fitted: tuple[DeepEnsemble, Path]) -> None:
+def test_training_leaves_its_files_a_falling_history_and_calibration(fitted: tuple[DeepEnsemble, Path]) -> None:
     predictor, directory = fitted
     assert files(directory) == sorted(FILES)
     for member in (0, 1):
@@ -124,7 +114,7 @@ def test_files_history_and_calibration(fitted: tuple[DeepEnsemble, Path]) -> Non
     assert list(factors.values()) == predictor.factor.tolist()
 
 
-def test_restore_predicts_the_same(fitted: tuple[DeepEnsemble, Path]) -> None:
+def test_a_restored_ensemble_predicts_the_same(fitted: tuple[DeepEnsemble, Path]) -> None:
     predictor, directory = fitted
     inputs = blobs(70, 5).inputs()
     other = ensemble(epochs=15)
@@ -135,7 +125,7 @@ def test_restore_predicts_the_same(fitted: tuple[DeepEnsemble, Path]) -> None:
     assert other.predict(inputs[:0]).mean.shape == (0, 2)
 
 
-def test_mixture_of_the_members(fitted: tuple[DeepEnsemble, Path]) -> None:
+def test_prediction_is_the_gaussian_mixture_of_the_members(fitted: tuple[DeepEnsemble, Path]) -> None:
     predictor, _ = fitted
     inputs = blobs(5, 6).inputs()
     answers = [[part.numpy() for part in module(torch.from_numpy(inputs))] for module in predictor.models]
@@ -161,14 +151,14 @@ def test_finished_members_are_not_trained_again(fitted: tuple[DeepEnsemble, Path
     assert (directory / "member-1" / "weights.pt").stat().st_mtime_ns == before
 
 
-def test_restore_of_what_is_not_there(fitted: tuple[DeepEnsemble, Path], tmp_path: Path) -> None:
+def test_an_unfinished_ensemble_is_not_restored(fitted: tuple[DeepEnsemble, Path], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no finished ensemble of 2"):
         ensemble(epochs=1).restore(tmp_path)
     with pytest.raises(BadInput, match="no finished ensemble of 3"):
         ensemble(epochs=1, members=3).restore(fitted[1])
 
 
-def test_wrong_number_of_outputs(tmp_path: Path) -> None:
+def test_a_network_with_too_many_outputs_is_refused(tmp_path: Path) -> None:
     class Wide(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -224,7 +214,7 @@ def line(samples: int, seed: int) -> Samples:
     return Samples(ArrayRecords({"x": features}), np.arange(samples), lambda some, _: some["x"], targets, ("sine",))
 
 
-def test_features_without_channels_against_ridge(tmp_path: Path) -> None:
+def test_features_without_channels_are_learned_as_well_as_by_ridge(tmp_path: Path) -> None:
     """All features are read, (sample, feature); ridge on powers up to 7 knows what can be known, a line does not."""
     options = TrainingOptions(epochs=30, batch_size=32, learning_rate=2e-2)
     make = partial(Dense, 2, 2, widths=(32, 32), activation="tanh")

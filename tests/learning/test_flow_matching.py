@@ -64,7 +64,7 @@ def fresh(epochs: int) -> FlowGenerator:
     return FlowGenerator(SHAPE, options.changed({"epochs": 3}), options, seed=3)
 
 
-def test_it_learns_and_conserves(fitted: tuple[FlowGenerator, Path]) -> None:
+def test_flow_learns_and_conserves(fitted: tuple[FlowGenerator, Path]) -> None:
     truth = made(3000, 7)
     events = fitted[0].sample(truth.beam, np.random.default_rng(1))
     broken = violations(events)
@@ -78,7 +78,7 @@ def test_it_learns_and_conserves(fitted: tuple[FlowGenerator, Path]) -> None:
     assert pion == pytest.approx(true, rel=0.2)
 
 
-def test_sampling_is_seeded_and_restored(fitted: tuple[FlowGenerator, Path]) -> None:
+def test_a_restored_flow_samples_the_same_with_the_same_seed(fitted: tuple[FlowGenerator, Path]) -> None:
     generator, directory = fitted
     other = fresh(epochs=6)
     other.restore(directory)
@@ -90,7 +90,7 @@ def test_sampling_is_seeded_and_restored(fitted: tuple[FlowGenerator, Path]) -> 
     assert not np.array_equal(one.momentum[:20], different.momentum[:20])
 
 
-def test_before_the_projection_sums_are_off(fitted: tuple[FlowGenerator, Path]) -> None:
+def test_before_the_projection_momentum_is_not_conserved(fitted: tuple[FlowGenerator, Path]) -> None:
     beam = made(200, 4).beam
     broken = violations(Unprojected(fitted[0]).sample(beam, np.random.default_rng(1)))
     assert not broken["charge"].any()

@@ -19,13 +19,13 @@ def slow(mean: torch.Tensor, variance: torch.Tensor, target: torch.Tensor, beta:
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
-def test_loss_from_the_equation(beta: float) -> None:
+def test_loss_is_that_of_the_equation(beta: float) -> None:
     torch.manual_seed(11)
     mean, target, variance = torch.randn(5, 3), torch.randn(5, 3), torch.rand(5, 3) + 0.1
     assert beta_nll(mean, variance, target, beta).item() == pytest.approx(slow(mean, variance, target, beta), rel=1e-5)
 
 
-def test_no_gradient_through_the_weight() -> None:
+def test_no_gradient_flows_through_the_weight_of_the_loss() -> None:
     torch.manual_seed(12)
     mean, target = torch.randn(4, 1, requires_grad=True), torch.randn(4, 1)
     variance = (torch.rand(4, 1) + 0.1).requires_grad_()
@@ -49,7 +49,7 @@ class Constant(nn.Module):
         return self.head(self.features(images))
 
 
-def test_units_of_mean_and_standard_deviation() -> None:
+def test_mean_and_deviation_come_back_in_units_of_the_targets() -> None:
     model = GaussianModel(Constant(), 2)
     model.fit_targets(torch.tensor([[10.0, 5.0], [14.0, 5.0]]))  # mean 12 and 5, spread 2 and none
     mean, std = model(torch.zeros(1, 1, 2, 2))

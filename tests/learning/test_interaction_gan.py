@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -41,14 +41,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*", "i
 DIRECTION = np.array([0.6, 0.6, 0.28**0.5])
 CHANNELS = [(211, 2212), (211, 111, 2212), (211, 211, 2112), (211, 211, -211, 2212), (211, 321, -321, 111, 2212)]
 """Final states of pi+ p."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def beam(n: int, projectile: int = 211, energy: float = 25.0) -> Beam:
@@ -96,7 +88,7 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 # --- what is made -----------------------------------------------------------------------------------------------------
 
 
-def test_events_have_their_form(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_generated_events_have_their_form(fitted: tuple[InteractionGAN, Path]) -> None:
     events = fitted[0].sample(beam(1100), np.random.default_rng(0))
     assert len(events) == 1100
     assert events.offsets[-1] == len(events.kind) == len(events.momentum)
@@ -122,7 +114,7 @@ def test_elastic_is_what_leaves_as_it_came(fitted: tuple[InteractionGAN, Path]) 
         assert (events.channel[number] == ELASTIC) == (kind == [211, 2212])
 
 
-def test_only_the_ablation_conserves(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_only_the_ablation_conserves_energy_and_momentum(fitted: tuple[InteractionGAN, Path]) -> None:
     off = violations(fitted[0].sample(beam(1000), np.random.default_rng(2)))
     if fitted[0].kinds is None:
         assert (off["charge"] > 0).mean() > 0.2
@@ -154,7 +146,7 @@ def test_numbers_of_particles_are_the_training_s(fitted: tuple[InteractionGAN, P
     np.testing.assert_allclose(found, true, atol=0.06)
 
 
-def test_azimuths_are_random(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_azimuths_of_generated_events_are_uniform(fitted: tuple[InteractionGAN, Path]) -> None:
     events = fitted[0].sample(beam(2000), np.random.default_rng(6))
     first = events.offsets[:-1]
     momentum = to_rest(events.momentum[first], events.incoming, events.beam.direction)
@@ -163,14 +155,14 @@ def test_azimuths_are_random(fitted: tuple[InteractionGAN, Path]) -> None:
         assert abs(np.exp(1j * moment * angle).mean()) < 4 / 2000**0.5
 
 
-def test_same_seed_same_events(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_the_same_seed_gives_the_same_events(fitted: tuple[InteractionGAN, Path]) -> None:
     one, two, other = (fitted[0].sample(beam(50), np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.momentum, two.momentum)
     np.testing.assert_array_equal(one.kind, two.kind)
     assert not np.array_equal(one.momentum[:20], other.momentum[:20])
 
 
-def test_restored_makes_the_same(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_a_restored_gan_makes_the_same_events(fitted: tuple[InteractionGAN, Path]) -> None:
     gan, directory = fitted
     other = tiny(1, gan.kinds)
     other.restore(directory)
@@ -184,7 +176,7 @@ def test_restored_makes_the_same(fitted: tuple[InteractionGAN, Path]) -> None:
     assert about["codes"] == sorted({code for kinds in CHANNELS for code in kinds})
 
 
-def test_no_events_asked(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_an_empty_beam_gives_no_events(fitted: tuple[InteractionGAN, Path]) -> None:
     events = fitted[0].sample(beam(0), np.random.default_rng(0))
     assert len(events) == 0
     assert len(events.kind) == 0
@@ -193,7 +185,7 @@ def test_no_events_asked(fitted: tuple[InteractionGAN, Path]) -> None:
 # --- refused ----------------------------------------------------------------------------------------------------------
 
 
-def test_restore_of_what_is_not_there(tmp_path: Path, fitted: tuple[InteractionGAN, Path]) -> None:
+def test_weights_of_another_gan_are_not_restored(tmp_path: Path, fitted: tuple[InteractionGAN, Path]) -> None:
     with pytest.raises(BadInput, match="holds no such trained network"):
         tiny(1).restore(tmp_path)
     other = None if fitted[0].kinds else FromTheList()
@@ -201,7 +193,7 @@ def test_restore_of_what_is_not_there(tmp_path: Path, fitted: tuple[InteractionG
         tiny(1, other).restore(fitted[1])
 
 
-def test_unknown_beam(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_a_projectile_that_was_not_trained_is_refused(fitted: tuple[InteractionGAN, Path]) -> None:
     with pytest.raises(BadInput, match="knows the projectiles pi"):
         fitted[0].sample(beam(3, projectile=13), np.random.default_rng(0))
 
@@ -229,7 +221,7 @@ class Heavy:
         return offsets, kind
 
 
-def test_kinds_that_were_not_learned(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_given_kinds_that_were_not_learned_are_refused(fitted: tuple[InteractionGAN, Path]) -> None:
     if fitted[0].kinds is None:
         return
     gan = tiny(1, Strange())
@@ -238,7 +230,7 @@ def test_kinds_that_were_not_learned(fitted: tuple[InteractionGAN, Path]) -> Non
         gan.sample(beam(3), np.random.default_rng(0))
 
 
-def test_what_cannot_be_is_drawn_again(fitted: tuple[InteractionGAN, Path]) -> None:
+def test_kinds_too_heavy_for_the_energy_are_drawn_again(fitted: tuple[InteractionGAN, Path]) -> None:
     if fitted[0].kinds is None:
         return
     now_and_then = Heavy(always=False)
@@ -257,7 +249,7 @@ def test_what_cannot_be_is_drawn_again(fitted: tuple[InteractionGAN, Path]) -> N
     assert len(always.asked) == 1 + 100 // SAME_KINDS
 
 
-def test_nothing_to_learn(tmp_path: Path) -> None:
+def test_empty_training_or_validation_events_are_refused(tmp_path: Path) -> None:
     some = interactions(70, 1)
     with pytest.raises(BadInput, match="the validation events are none"):
         tiny(1).fit(some, some.ordered(np.zeros(0, np.int64)), tmp_path)
@@ -274,7 +266,10 @@ class Crash(Exception):
 
 @pytest.mark.parametrize("kinds", [None, FromTheList()])
 def test_interrupted_training_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: KindSampler | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kinds: KindSampler | None,
+    assert_same_training: Callable[..., None],
 ) -> None:
     train, validation = interactions(260, 1), interactions(64, 2)
     broken, whole = tmp_path / "broken", tmp_path / "whole"
@@ -293,15 +288,7 @@ def test_interrupted_training_ends_with_the_same_weights(
     torch.rand(7)  # the state of torch's own random numbers means nothing
     tiny(4, kinds).fit(train, validation, broken)
     tiny(4, kinds).fit(train, validation, whole)
-    one, two = (torch.load(path / "weights.pt", weights_only=True) for path in (broken, whole))
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        torch.testing.assert_close(value, two[name], rtol=1e-6, atol=1e-7)
-    tables = [
-        [line.split(",")[:3] for line in (path / "history.csv").read_text().splitlines()] for path in (broken, whole)
-    ]
-    assert tables[0] == tables[1]
-    assert len(tables[0]) == 5
+    assert_same_training(broken, whole, epochs=4, columns=3)
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -328,7 +315,7 @@ def test_a_pass_meets_every_event_once_in_an_order_of_its_seed() -> None:
         assert sorted(chain.from_iterable(one)) == [0, 1, 2, 3]
 
 
-def test_turning_keeps_the_event() -> None:
+def test_turning_an_event_about_the_beam_keeps_its_angles() -> None:
     count, momentum = torch.tensor([2, 3]), torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
     after = turned(momentum, count, torch.Generator().manual_seed(2))
     assert not torch.allclose(after[:, :2], momentum[:, :2])
@@ -345,7 +332,7 @@ def test_condition_tells_beams_apart() -> None:
     assert not torch.equal(some[0], some[1])
 
 
-def test_regulariser_is_roth_s() -> None:
+def test_regulariser_is_that_of_roth_and_others() -> None:
     """gamma (1 - D)^2 |grad logit|^2 on true, gamma D^2 |grad logit|^2 on generated events, event by event."""
     torch.manual_seed(0)
     network = InteractionGenerator(CONDITIONS, 3, 4, 2, 8, 0.5)
@@ -405,7 +392,7 @@ def said_of_generated(training: GANTraining) -> float:
     return training.discriminator(condition, COUNT, *made).mean().item()
 
 
-def test_discriminator_learns_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discriminator_learns_to_tell_real_from_made(monkeypatch: pytest.MonkeyPatch) -> None:
     training = played(monkeypatch, (60, 0.0, 5e-3))
     losses = torch.stack(training._losses)
     assert losses[0] == pytest.approx(2 * np.log(2), abs=0.05)
@@ -413,7 +400,7 @@ def test_discriminator_learns_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said_of_generated(training) < -1
 
 
-def test_generator_learns_to_deceive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_generator_learns_to_deceive_the_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a discriminator that has learned, and stays as it is. The numbers are learned beside it."""
     training = played(monkeypatch, (60, 0.0, 5e-3), (60, 1e-2, 0.0))
     assert said_of_generated(training) > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -38,14 +38,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*", "i
 SKY = SkyOptions(cosmic_rays=60)
 STRONG = 18
 """Signal cosmic rays: 30 %."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def redrawn(records: Arrays, seed: int) -> Arrays:
@@ -94,7 +86,6 @@ def detector(name: str, epochs: int, redraw: Callable[[Arrays, int], Arrays] = r
 @pytest.fixture(scope="module", params=sorted(NETWORKS))
 def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[SourceDetector, Path]:
     directory = tmp_path_factory.mktemp(request.param)
-    torch.set_num_threads(1)
     found = detector(request.param, epochs=8)
     state = torch.random.get_rng_state()
     found.fit(samples(records(320, 1)), samples(records(120, 2)), directory)
@@ -223,7 +214,7 @@ def test_validation_is_neither_redrawn_nor_shuffled() -> None:
 # --- what is learned --------------------------------------------------------------------------------------------------
 
 
-def test_learns_an_easy_case(fitted: tuple[SourceDetector, Path]) -> None:
+def test_a_strong_source_is_learned_in_a_few_epochs(fitted: tuple[SourceDetector, Path]) -> None:
     fresh = samples(records(400, 4))
     said = fitted[0].predict(fresh.inputs()).mean
     there = fresh.targets[:, 0] > 0
@@ -234,7 +225,7 @@ def test_learns_an_easy_case(fitted: tuple[SourceDetector, Path]) -> None:
     assert np.abs(said[there, 1] - 0.3).mean() < np.abs(said[~there, 1] - 0.3).mean()
 
 
-def test_answers_have_their_form(fitted: tuple[SourceDetector, Path]) -> None:
+def test_answers_are_finite_with_fractions_in_range_and_unit_directions(fitted: tuple[SourceDetector, Path]) -> None:
     inputs = cosmic_rays_of(records(BATCH + 3, 5))
     said = fitted[0].predict(inputs).mean
     assert said.shape == (BATCH + 3, 5)
@@ -253,7 +244,7 @@ def test_order_of_the_cosmic_rays_means_nothing(fitted: tuple[SourceDetector, Pa
     np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)  # float32 sums in another order
 
 
-def test_restore_predicts_the_same(fitted: tuple[SourceDetector, Path]) -> None:
+def test_a_restored_detector_predicts_the_same(fitted: tuple[SourceDetector, Path]) -> None:
     predictor, directory = fitted
     inputs = cosmic_rays_of(records(40, 6))
     other = detector(predictor.title, epochs=1)
@@ -262,7 +253,7 @@ def test_restore_predicts_the_same(fitted: tuple[SourceDetector, Path]) -> None:
     assert sorted(path.name for path in directory.iterdir()) == ["history.csv", "weights.pt"]
 
 
-def test_probability_of_each_cosmic_ray(fitted: tuple[SourceDetector, Path]) -> None:
+def test_signal_cosmic_rays_get_the_larger_probability(fitted: tuple[SourceDetector, Path]) -> None:
     some = records(100, 7)
     inputs = cosmic_rays_of(some)
     if fitted[0].title == "deepsphere":
@@ -276,7 +267,7 @@ def test_probability_of_each_cosmic_ray(fitted: tuple[SourceDetector, Path]) -> 
     assert found.value > 0.8
 
 
-def test_restore_of_what_is_not_there(tmp_path: Path, fitted: tuple[SourceDetector, Path]) -> None:
+def test_weights_of_another_network_are_not_restored(tmp_path: Path, fitted: tuple[SourceDetector, Path]) -> None:
     with pytest.raises(BadInput, match="holds no such trained network"):
         detector("graph", epochs=1).restore(tmp_path)
     other = "graph" if fitted[0].title == "deepsphere" else "deepsphere"
@@ -331,7 +322,9 @@ class Crash(Exception):
     pass
 
 
-def test_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+def test_interrupted_training_ends_with_the_same_weights(
+    tmp_path: Path, assert_same_training: Callable[..., None]
+) -> None:
     calls = 0
 
     def crashing(some: Arrays, seed: int) -> Arrays:
@@ -350,15 +343,7 @@ def test_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None
     assert epochs == ["epoch", "0", "1"]
     detector("graph", 4).fit(train, validation, broken)
     detector("graph", 4).fit(train, validation, whole)
-    one, two = (torch.load(path / "weights.pt", weights_only=True) for path in (broken, whole))
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        torch.testing.assert_close(value, two[name], rtol=1e-6, atol=1e-7)
-    tables = [
-        [line.split(",")[:4] for line in (path / "history.csv").read_text().splitlines()] for path in (broken, whole)
-    ]
-    assert tables[0] == tables[1]
-    assert len(tables[0]) == 5
+    assert_same_training(broken, whole, epochs=4, columns=4)
 
 
 @pytest.mark.parametrize("kind", [0, 1])

@@ -8,14 +8,14 @@ import pytest
 from cloudchamber.metrics.calibration import calibrating_factor, coverage, coverage_curve, half_width, pull_width
 
 
-def test_half_widths_of_a_gaussian() -> None:
+def test_half_widths_of_a_gaussian_are_its_sigmas() -> None:
     assert half_width(0.6826895) == pytest.approx(1, abs=1e-6)
     assert half_width(0.9544997) == pytest.approx(2, abs=1e-5)
     with pytest.raises(ValueError, match="between 0 and 1"):
         half_width(1.0)
 
 
-def test_counted_by_hand() -> None:
+def test_coverage_and_pull_width_are_those_counted_by_hand() -> None:
     truth, mean, std = np.array([0.0, 0.0, 0.0, 0.0]), np.array([0.5, -0.9, 1.1, 3.0]), np.ones(4)
     assert coverage(truth, mean, std, 0.6826895).value == pytest.approx(0.5)
     assert coverage(truth, mean, std, 0.9544997).value == pytest.approx(0.75)
@@ -32,7 +32,7 @@ def test_true_gaussians_lie_on_the_diagonal() -> None:
     assert pull_width(truth, np.zeros(20_000), std).value == pytest.approx(1, abs=0.02)
 
 
-def test_no_records() -> None:
+def test_no_records_have_no_calibration() -> None:
     assert math.isnan(coverage(np.ones(0), np.ones(0), np.ones(0), 0.5).value)
     assert math.isnan(pull_width(np.ones(0), np.ones(0), np.ones(0)).value)
 

@@ -9,7 +9,7 @@ from scipy import stats
 from cloudchamber.metrics.classification import auc, roc, sign_accuracy
 
 
-def test_counted_by_hand() -> None:
+def test_sign_accuracy_is_that_counted_by_hand() -> None:
     truth = np.array([-0.5, -0.2, 0.05, 0.2, 0.3, 0.4])
     said = np.array([-0.1, 0.1, -0.3, 0.2, 0.0, 0.1])  # right, wrong, not counted, right, wrong, right
     measured = sign_accuracy(truth, said, 0.1, np.random.default_rng(9))

@@ -20,7 +20,7 @@ def test_known_angles_also_tiny_and_flat_ones_of_any_length() -> None:
     assert found == pytest.approx(angles, rel=1e-6, abs=1e-12)
 
 
-def test_against_the_arc_cosine() -> None:
+def test_angles_are_those_of_the_arc_cosine() -> None:
     first, second = np.random.default_rng(1).normal(size=(2, 50, 3))
     slow = [math.degrees(math.acos(a @ b / math.sqrt((a @ a) * (b @ b)))) for a, b in zip(first, second, strict=True)]
     assert angular_distance(first, second) == pytest.approx(slow, rel=1e-9)
@@ -40,7 +40,7 @@ def test_no_direction_is_nan_and_left_out() -> None:
     assert none.n == 0
 
 
-def test_error_of_the_median() -> None:
+def test_error_of_the_median_is_that_of_the_formula() -> None:
     # of an exponential: 1 / (2 f sqrt(n)) with f = 1/2 at the median, so scale / sqrt(n)
     angles = 3 * np.random.default_rng(3).exponential(size=900)
     measured = median_distance(circle([0.0] * 900), circle(list(angles)), np.random.default_rng(4))

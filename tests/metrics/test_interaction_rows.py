@@ -135,7 +135,7 @@ def test_the_network_sees_kinds_that_are_swapped() -> None:
     assert particle_auc(toy(1500, 1), replace(model, kind=kind), np.random.default_rng(2)).value > 0.7
 
 
-def test_no_particles_at_all_is_no_error() -> None:
+def test_events_without_particles_are_told_from_the_truth() -> None:
     truth = toy(200, 1)
     empty = replace(
         truth, offsets=np.zeros(len(truth) + 1, np.int64), kind=truth.kind[:0], momentum=truth.momentum[:0]
@@ -186,7 +186,7 @@ def test_a_broken_balance_is_told_best_by_the_sums() -> None:
     assert set(np.unique(conserved_sums(truth)["pz"])) == {0.0}
 
 
-def test_rates_of_nothing_seen_have_an_error() -> None:
+def test_a_rate_of_nothing_seen_still_has_an_error() -> None:
     assert fraction(np.zeros(98, bool)).error == pytest.approx(0.01)
     assert fraction(np.arange(100) < 20).error == pytest.approx(0.04)
     assert np.isnan(fraction(np.zeros(0, bool)).value)

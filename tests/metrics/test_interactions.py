@@ -44,7 +44,7 @@ def events_of(kinds: list[list[int]], seed: int = 1, direction: tuple[float, flo
     return Events(beam, np.full(n, 2212, np.int32), incoming, np.ones(n, np.uint8), offsets, kind, lab)
 
 
-def test_observables_of_two_events() -> None:
+def test_observables_of_two_events_are_those_by_hand() -> None:
     events = events_of([[211, 2212], [2212, 211, 211, -211, 111]])
     found = observables(events)
     assert found["n"].tolist() == [2, 5]
@@ -176,7 +176,7 @@ def test_copies_are_near_their_originals_and_new_events_are_not() -> None:
     assert 0 < new.error < 0.1
 
 
-def test_violations_are_counted() -> None:
+def test_each_broken_conservation_law_is_counted() -> None:
     good = events_of([[211, 2212], [211, 2212, 211, -211]])
     found = violations(good)
     assert all((found[name] == 0).all() for name in ("charge", "baryon_number", "strangeness"))

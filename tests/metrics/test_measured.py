@@ -35,6 +35,6 @@ def test_degenerate_samples_are_left_out() -> None:
     assert (found.value, found.error) == (1.0, 0.0)
 
 
-def test_shapes_must_agree() -> None:
+def test_truth_and_prediction_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="must be"):
         bootstrap(lambda true, said: 0.0, np.ones(3), np.ones((3, 1)), np.random.default_rng(6))

@@ -15,7 +15,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(6)
 
 
-def test_hand_values() -> None:
+def test_r2_mae_and_bias_are_those_by_hand() -> None:
     # squares of the errors sum to 4, of the truth about 1.5 to 2.25 + 0.25 + 0.25 + 2.25 = 5
     assert r2(TRUTH, SAID, rng()).value == pytest.approx(1 - 4 / 5)
     assert mae(TRUTH, SAID, rng()).value == pytest.approx(0.5)

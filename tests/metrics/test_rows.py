@@ -13,7 +13,7 @@ from cloudchamber.metrics.regression import mae, r2
 from cloudchamber.metrics.rows import regression_rows, row
 
 
-def test_a_row() -> None:
+def test_a_row_has_its_columns_in_order() -> None:
     one = row("ridge", "energy", "mae", Measured(1.0, 0.5, 7), "GeV")
     assert list(one) == ["predictor", "target", "metric", "value", "error", "n", "unit"]
     assert list(one.values()) == ["ridge", "energy", "mae", 1.0, 0.5, 7, "GeV"]

@@ -35,7 +35,7 @@ def by_metric(rows: list[dict[str, object]]) -> dict[tuple[object, object], dict
     return {(row["target"], row["metric"]): row for row in rows}
 
 
-def test_gaussian_statistic() -> None:
+def test_scores_of_a_gaussian_statistic_are_the_analytic_ones() -> None:
     truth, said = skies(40_000, 800, 1)
     rows = by_metric(search_rows("gauss", truth, said, np.random.default_rng(2)))
     assert {row["predictor"] for row in rows.values()} == {"gauss"}
@@ -58,7 +58,7 @@ def test_gaussian_statistic() -> None:
     assert rows["source", "angular_distance"]["unit"] == "deg"
 
 
-def test_one_kind() -> None:
+def test_scores_of_one_kind_of_signal_are_the_analytic_ones() -> None:
     truth, said = skies(20_000, 400, 3)
     kept = (truth[:, 1] == 0) | (truth[:, 1] > 0.0395)  # mean 8
     rows = by_metric(kind_rows("gauss", truth[kept], said[kept], np.random.default_rng(2)))
@@ -114,7 +114,7 @@ def test_without_signal_or_isotropy_nothing_breaks() -> None:
         assert ("signal", "signal_needed") not in rows
 
 
-def test_numbers_stand_together() -> None:
+def test_signal_numbers_are_grouped_and_never_become_isotropic() -> None:
     truth = np.zeros((42, 5), np.float32)
     truth[1:, 0] = 1
     truth[1:, 1] = np.arange(41) / 1000

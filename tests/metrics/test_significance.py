@@ -65,11 +65,11 @@ def test_bulk_and_top_count_together() -> None:
     ("p", "sigma"),
     [(0.5, 0.0), (0.158655254, 1.0), (2.866515719e-7, 5.0), (7.619853024e-24, 10.0), (1.0, -math.inf), (0.0, math.inf)],
 )
-def test_sigma_of_known_p(p: float, sigma: float) -> None:
+def test_known_p_values_have_their_sigmas(p: float, sigma: float) -> None:
     assert significance(p) == pytest.approx(sigma, abs=1e-8)
 
 
-def test_sigma_of_tiny_p() -> None:
+def test_a_tiny_p_value_has_its_asymptotic_sigma() -> None:
     # ln p = -x^2/2 - ln(x sqrt(2 pi)) + ln(1 - 1/x^2 + 3/x^4): the asymptotic series, good to 1e-7 at 37 sigma
     x = float(significance(1e-300))
     assert -(x**2) / 2 - math.log(x * math.sqrt(2 * math.pi)) + math.log(1 - x**-2 + 3 * x**-4) == pytest.approx(
@@ -78,7 +78,7 @@ def test_sigma_of_tiny_p() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.array([1.0, np.nan]), np.array([np.inf]), np.ones((2, 2)), np.ones(0)])
-def test_isotropic_values_that_cannot_be_used(bad: NDArray[np.float64]) -> None:
+def test_isotropic_values_that_cannot_be_ranked_are_refused(bad: NDArray[np.float64]) -> None:
     with pytest.raises(BadInput):
         p_value(np.ones(1), bad)
 
@@ -104,7 +104,7 @@ def test_exponential_tail_gives_the_true_p() -> None:
     assert np.all(np.diff(p) < 0)
 
 
-def test_slow_fit() -> None:
+def test_fitted_tail_is_a_slow_fit_by_hand() -> None:
     isotropic = np.random.default_rng(4).gumbel(size=519)
     tail = fit_tail(isotropic)
     threshold = sorted(isotropic)[-52]  # a tenth of 519 skies lies above
@@ -172,7 +172,7 @@ def test_no_tail_where_the_statistic_saturates() -> None:
 
 
 @pytest.mark.parametrize("length", [1.0, 2.0, 8.0])
-def test_tail_of_counts(length: float) -> None:
+def test_tail_of_whole_numbers_keeps_its_scale(length: float) -> None:
     # geometric: P(x >= k) = exp(-k / length); the scale is right to 10 % even where it is one count
     isotropic = np.floor(np.random.default_rng(23).exponential(length, size=20_000))
     tail = fit_tail(isotropic)
@@ -210,7 +210,7 @@ def test_bootstrap_of_the_largest_values_is_the_plain_bootstrap() -> None:
 # --- crossings --------------------------------------------------------------------------------------------------------
 
 
-def test_crossing_of_a_gaussian_shift() -> None:
+def test_crossing_of_a_gaussian_shift_is_analytic() -> None:
     # the median of N(a n, 1) is a n sigma above N(0, 1): linear, so the crossing of 3 sigma is 3 / a exactly
     rng = np.random.default_rng(11)
     n_signal, statistic = gaussian_skies([0, 15, 25, 35], 400, 0.1, rng)
@@ -271,14 +271,14 @@ def test_stated_error_of_a_crossing_is_true() -> None:
     assert abs(np.mean(pulls)) < 0.4
 
 
-def test_same_generator_same_error() -> None:
+def test_the_same_generator_gives_the_same_error() -> None:
     n_signal, statistic = gaussian_skies([10, 20, 60], 50, 0.5, np.random.default_rng(16))
     isotropic = np.random.default_rng(17).exponential(size=500)
     first, second = (signal_needed(n_signal, statistic, isotropic, np.random.default_rng(18)) for _ in range(2))
     assert first == second
 
 
-def test_skies_and_numbers_must_agree() -> None:
+def test_skies_without_numbers_or_without_signal_are_refused() -> None:
     rng = np.random.default_rng(19)
     with pytest.raises(BadInput, match="one number a sky"):
         signal_needed(np.array([1, 2]), np.ones(3), np.arange(30.0), rng)
@@ -289,7 +289,7 @@ def test_skies_and_numbers_must_agree() -> None:
 # --- detectable fraction, uniformity ----------------------------------------------------------------------------------
 
 
-def test_detectable_fraction_of_a_gaussian_shift() -> None:
+def test_detectable_fraction_of_a_gaussian_shift_is_analytic() -> None:
     # detected above 2.326 sigma; 95 % of the skies are there at a shift of 2.326 + 1.645 = 3.971 sigma
     rng = np.random.default_rng(20)
     n_signal, statistic = gaussian_skies(list(range(30, 51, 2)), 2000, 0.1, rng)
@@ -319,7 +319,7 @@ def test_uniformity_knows_the_scatter_of_the_isotropic_skies() -> None:
         uniformity(np.array([1.1]), 10)
 
 
-def test_results_do_not_change() -> None:
+def test_a_fitted_tail_cannot_be_changed() -> None:
     tail = fit_tail(np.arange(100.0))
     assert isinstance(tail, Tail)
     with pytest.raises(dataclasses.FrozenInstanceError):

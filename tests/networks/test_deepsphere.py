@@ -23,7 +23,7 @@ def sparse_maps(samples: int) -> torch.Tensor:
     return torch.from_numpy(np.stack([counts, 1.3 * counts], axis=1).astype(np.float32))
 
 
-def test_the_talks_network() -> None:
+def test_default_network_is_that_of_the_talk() -> None:
     network = DeepSphere().eval()
     with torch.no_grad():
         features = network.features(torch.rand(2, 2, 49152))
@@ -34,7 +34,7 @@ def test_the_talks_network() -> None:
     assert network.centres.shape == (768, 3)
 
 
-def test_quarter_turn_about_z() -> None:
+def test_a_quarter_turn_about_z_turns_only_the_direction() -> None:
     # It takes pixels to pixels: scalars do not change, the direction turns along. Left is single precision.
     network, maps = small(), sparse_maps(3)
     turned_points = centres(16)[:, [1, 0, 2]] * [-1, 1, 1]
@@ -49,7 +49,7 @@ def test_quarter_turn_about_z() -> None:
     torch.testing.assert_close(after[:, 2:], expected, rtol=0, atol=1e-6)
 
 
-def test_any_rotation_of_a_smooth_sky() -> None:
+def test_any_rotation_of_a_smooth_sky_changes_little() -> None:
     # A blob of 30 degrees, anywhere: graph and pooling break rotations a little. Measured with an untrained network:
     # 0.049 of the spread that its strength makes, and a direction right to 0.999.
     network = small()
@@ -95,14 +95,14 @@ def test_standardisation_is_fitted_and_kept() -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "tanh", "softsign"])
 @pytest.mark.parametrize("pooling", ["average", "max"])
-def test_every_choice_learns(activation: str, pooling: str) -> None:
+def test_every_activation_and_pooling_passes_gradients(activation: str, pooling: str) -> None:
     network = DeepSphere(nside=4, widths=(4, 4), activation=activation, pooling=pooling, dense=2, direction=False)  # type: ignore[arg-type]
     network(torch.rand(3, 2, 192)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.stages.parameters())
     assert network.outputs == 2
 
 
-def test_bad_settings() -> None:
+def test_too_many_stages_and_unknown_pooling_are_refused() -> None:
     with pytest.raises(BadInput, match="4 stages at nside 4"):
         DeepSphere(nside=4, widths=(4, 4, 4, 4))
     with pytest.raises(BadInput, match="unknown pooling"):

@@ -8,7 +8,7 @@ from cloudchamber.networks.dense import Dense
 from cloudchamber.schema import BadInput
 
 
-def test_it_is_its_layers_one_after_the_other() -> None:
+def test_network_is_its_layers_one_after_the_other() -> None:
     torch.manual_seed(1)
     network, inputs = Dense(3, 2, widths=(5, 4)), torch.randn(20, 3) * 1e3 + 7
     network.standardize.fit(inputs)

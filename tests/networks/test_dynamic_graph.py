@@ -66,7 +66,7 @@ def test_compiled_and_plain_network_agree_with_gradients() -> None:
 
 
 @pytest.mark.parametrize("cosmic_rays", [2, 7, 500])
-def test_any_number_of_cosmic_rays(cosmic_rays: int) -> None:
+def test_any_number_of_cosmic_rays_has_finite_answers(cosmic_rays: int) -> None:
     with torch.no_grad():
         out, logits = network().scores(skies(2, cosmic_rays, 5))
     assert out.shape == (2, 5)
@@ -82,7 +82,7 @@ def test_length_of_the_position_does_not_matter() -> None:
         torch.testing.assert_close(network()(longer), network()(given), rtol=1e-4, atol=1e-5)
 
 
-def test_gradient_with_respect_to_the_cosmic_rays() -> None:
+def test_gradient_reaches_directions_and_energies_of_cosmic_rays() -> None:
     model, shape = tiny()
     given = skies(2, shape[0], 7).requires_grad_()
     (slope,) = torch.autograd.grad(model(given)[:, 0].sum(), given)
@@ -135,7 +135,7 @@ def test_twice_the_evidence_is_twice_the_log_odds() -> None:
     assert two[0].item() == pytest.approx(2 * one[0].item(), rel=1e-6)  # directions in single precision
 
 
-def test_every_output_teaches_what_it_should() -> None:
+def test_every_output_trains_its_own_head_and_the_shared_layers() -> None:
     """Gradients reach all parameters; those before the head from each of log-odds, fraction, direction and logits."""
     given = skies(2, 60, 12)
     for place, own in enumerate(("evidence", "fraction", "direction", "logits")):
@@ -150,7 +150,7 @@ def test_every_output_teaches_what_it_should() -> None:
             assert reached == (head == own or head not in ("evidence", "fraction")), (own, name)
 
 
-def test_it_learns_a_source() -> None:
+def test_network_learns_a_source() -> None:
     """Half of the cosmic rays of a signal sky within 10 degrees: thirty steps must find that."""
     torch.manual_seed(9)
     model = DynamicGraph(neighbours=8, widths=(16, 16), dynamic=(False, True))
@@ -169,6 +169,6 @@ def test_it_learns_a_source() -> None:
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:2])
 
 
-def test_one_entry_a_layer() -> None:
+def test_settings_without_one_entry_a_layer_are_refused() -> None:
     with pytest.raises(ValueError, match="one entry a layer"):
         DynamicGraph(widths=(8, 8), dynamic=(False,))

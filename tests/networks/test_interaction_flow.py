@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from cloudchamber.data.final_states import Vocabulary
 from cloudchamber.networks.interaction_flow import InteractionFlow, project, within
@@ -108,3 +111,24 @@ def test_turning_the_noise_does_not_move_the_sums(model: InteractionFlow) -> Non
     assert closed.any()
     assert not closed.all()
     assert (across[..., None] * once[..., :2]).sum(1)[closed].abs().max() < 1e-12
+
+
+class NoProductsOfWholeNumbers(TorchFunctionMode):
+    """Refuse matrix products of whole numbers, which the processor computes and CUDA does not."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.mm, torch.einsum):
+            assert all(one.is_floating_point() for one in args if isinstance(one, torch.Tensor)), function
+        return function(*args, **(kwargs or {}))
+
+
+def test_nothing_asks_for_what_a_gpu_cannot_do(model: InteractionFlow) -> None:
+    condition = conditions(20)
+    rng = torch.Generator().manual_seed(2)
+    uniform = torch.rand(20, 2 + model.kinds, dtype=torch.float64, generator=rng)
+    with NoProductsOfWholeNumbers(), torch.inference_mode():
+        kind = model.draw_kinds(condition, uniform)
+        coin = torch.rand(*kind.shape, dtype=torch.float64, generator=rng)
+        model.momenta(condition, kind, coin, torch.randn(*kind.shape, 3, generator=rng))
+        with pytest.raises(AssertionError):  # the watch itself works
+            _ = kind @ kind.T

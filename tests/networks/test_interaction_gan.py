@@ -45,7 +45,7 @@ def made(network: InteractionGenerator, kind: Tensor | None = None, seed: int = 
     return network(drawn(4, CONDITIONS), COUNT, noise, drawn(PARTICLES, KINDS, seed=seed + 1), kind)
 
 
-def test_owners() -> None:
+def test_owners_repeat_each_event_once_a_particle() -> None:
     assert owners(COUNT).tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 2, 3, 3, 3]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Drawing
 from numpy.typing import NDArray
 
 from cloudchamber.data.interactions import write_events
@@ -40,6 +41,24 @@ PREDICTORS = {
     "se_resnet_size": ("SE-ResNet-34, with size", "network"),
 }
 NOISE = {"ridge": 0.035, "boosting": 0.03, "template": 0.022, "resnet": 0.018, "se_resnet": 0.015}
+
+
+@pytest.fixture(scope="session")
+def by_title() -> Callable[[list[Section]], dict[str, Section]]:
+    """Sections by their titles."""
+    return lambda sections: {section.title: section for section in sections}
+
+
+@pytest.fixture(scope="session")
+def text_of() -> Callable[[list[Section], str], str]:
+    """The text of the section whose title begins so."""
+    return lambda sections, title: next(section.text for section in sections if section.title.startswith(title))
+
+
+@pytest.fixture(scope="session")
+def legend() -> Callable[[Drawing], list[str]]:
+    """The words of a figure's legend, without line breaks."""
+    return lambda drawing: [" ".join(text.get_text().split()) for text in drawing.legends[0].get_texts()]
 
 
 @dataclass(frozen=True)

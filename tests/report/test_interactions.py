@@ -15,10 +15,6 @@ from cloudchamber.report.page import Section, write_page
 from cloudchamber.simulators.hadronic.events import Events
 
 
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
-
-
 def test_a_full_run_has_all_sections_and_a_page(full: Path, sections_of_generators: list[Section]) -> None:
     assert [section.title for section in sections_of_generators] == [
         "What came out", "The data", "How many particles?", "Where do they go?", "Do observables hang together?",
@@ -35,7 +31,9 @@ def test_a_full_run_has_all_sections_and_a_page(full: Path, sections_of_generato
     assert "resampling <events>" not in page
 
 
-def test_what_is_seen_is_said(sections_of_generators: list[Section]) -> None:
+def test_what_is_seen_is_said(
+    sections_of_generators: list[Section], by_title: Callable[..., dict[str, Section]]
+) -> None:
     titled = by_title(sections_of_generators)
     came_out = titled["What came out"].text
     assert "best is <b>resampling &lt;events&gt;</b>" in came_out
@@ -52,14 +50,19 @@ def test_what_is_seen_is_said(sections_of_generators: list[Section]) -> None:
     assert any(row[0] in ("pi+", "pi-", "p") for row in particles.rows)
 
 
-def test_the_caption_says_that_resampling_repeats_events(sections_of_generators: list[Section]) -> None:
+def test_the_caption_says_that_resampling_repeats_events(
+    sections_of_generators: list[Section], by_title: Callable[..., dict[str, Section]]
+) -> None:
     table = by_title(sections_of_generators)["What came out"].table
     assert table is not None
     assert "AUC of resampling partly measures duplicates" in table.caption
 
 
 def test_events_that_break_conservation_are_drawn_as_they_are(
-    tmp_path: Path, toy: Callable[..., Events], write_generators: Callable[..., Path]
+    tmp_path: Path,
+    toy: Callable[..., Events],
+    write_generators: Callable[..., Path],
+    by_title: Callable[..., dict[str, Section]],
 ) -> None:
     truth, bad = toy(60, 1), toy(60, 2)
     momentum = bad.momentum.copy()

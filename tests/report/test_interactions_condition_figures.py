@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from matplotlib.figure import Figure as Drawing
 
 from cloudchamber.report import interactions_condition_figures as conditions
 
 
-def legend(drawing: Drawing) -> list[str]:
-    return [" ".join(text.get_text().split()) for text in drawing.legends[0].get_texts()]
-
-
-def test_held_out_conditions_are_framed_and_unknown_ones_grey() -> None:
+def test_held_out_conditions_are_framed_and_unknown_ones_grey(legend: Callable[..., list[str]]) -> None:
     values = {("pi+", "H", 5.0): 0.5, ("pi+", "C", 20.0): 0.7, ("p", "C", 5.0): 0.6}
     drawing = conditions.condition_maps(values, "AUC", 0.5, 0.7, lambda projectile, target, energy: target == "C")
     axes = drawing.axes[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,10 +36,6 @@ LONG = {
 LONG_KINDS = dict.fromkeys(LONG, "network") | {"again": "floor"}
 
 
-def legend(drawing: Drawing) -> list[str]:
-    return [" ".join(text.get_text().split()) for text in drawing.legends[0].get_texts()]
-
-
 def is_on_the_page(drawing: Drawing) -> bool:
     """Whether the legend as it is drawn lies within the figure."""
     svg(drawing)
@@ -64,14 +61,14 @@ def test_rapidity_is_that_of_the_rest_frame() -> None:
     assert rapidity[1] == pytest.approx(-boost)
 
 
-def test_an_event_is_shown_by_its_kinds() -> None:
+def test_an_event_is_shown_by_its_kinds(legend: Callable[..., list[str]]) -> None:
     drawing = drawings.event_display(event(), ["pi+ on C"])
     assert legend(drawing) == ["π±", "nuclei", "others"]
     assert "GeV" in drawing.axes[0].get_ylabel()
     assert svg(drawing).startswith("<svg")
 
 
-def test_ratios_are_per_event() -> None:
+def test_ratios_are_per_event(legend: Callable[..., list[str]]) -> None:
     truth, model = np.repeat([1.0, 2.0, 3.0], 400), np.repeat([1.0, 2.0, 3.0], 100)
     one = Distribution("particles", truth, {"flow": model}, 1200, {"flow": 300}, whole=True)
     drawing = drawings.distributions([one], TITLES, KINDS, "truth, Geant4")
@@ -82,7 +79,7 @@ def test_ratios_are_per_event() -> None:
     assert svg(drawing).startswith("<svg")
 
 
-def test_a_model_far_off_gets_a_wider_ratio_and_an_empty_one_none() -> None:
+def test_a_model_far_off_gets_a_wider_ratio_and_an_empty_one_none(legend: Callable[..., list[str]]) -> None:
     rng = np.random.default_rng(1)
     truth = rng.exponential(size=3000)
     models = {"flow": 2 * rng.exponential(size=3000), "gan": np.zeros(0)}
@@ -94,7 +91,7 @@ def test_a_model_far_off_gets_a_wider_ratio_and_an_empty_one_none() -> None:
     assert svg(drawing).startswith("<svg")
 
 
-def test_floors_of_observables_are_crosses_without_bars() -> None:
+def test_floors_of_observables_are_crosses_without_bars(legend: Callable[..., list[str]]) -> None:
     scores = {
         "flow": {"n": Measured(0.1, 0.02, 9), "odd": Measured(0.2, float("nan"), 9)},
         "again": {"n": Measured(0.01, 0.01, 9)},
@@ -106,7 +103,7 @@ def test_floors_of_observables_are_crosses_without_bars() -> None:
     assert legend(drawing) == ["flow matching", "Geant4 again"]
 
 
-def test_legends_of_long_titles_stay_on_the_page() -> None:
+def test_legends_of_long_titles_stay_on_the_page(legend: Callable[..., list[str]]) -> None:
     rng = np.random.default_rng(1)
     values = {name: rng.exponential(size=300) for name in LONG}
     one = Distribution("$p_T$ [GeV]", rng.exponential(size=300), values, 100, dict.fromkeys(LONG, 100))
@@ -152,7 +149,7 @@ def test_labels_of_eighteen_correlated_observables_do_not_overlap() -> None:
     assert all(right[0] >= left[1] - 1 for left, right in pairwise(boxes))
 
 
-def test_simulators_and_generators_have_their_speed() -> None:
+def test_simulators_and_generators_have_their_speed(legend: Callable[..., list[str]]) -> None:
     rows = [
         {"model": model, "projectile": "pi+", "target": target, "energy": 25, "batch": batch, "events_per_second": 9.0}
         for model, targets in (("geant4", "HC"), ("flow", "H"))
@@ -178,7 +175,7 @@ def test_every_reaction_has_a_panel_of_speed() -> None:
     assert is_on_the_page(drawing)
 
 
-def test_every_score_of_a_training_has_a_panel() -> None:
+def test_every_score_of_a_training_has_a_panel(legend: Callable[..., list[str]]) -> None:
     history = [
         {"predictor": name, "epoch": str(epoch), "train_loss": "1.5", "w1_over_sigma": one, "mean_distance": other}
         for name, one, other in (("flow", "0.2", ""), ("flow/counts", "0.3", ""), ("gan", "", "0.7"), ("x", "1", ""))

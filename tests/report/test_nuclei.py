@@ -34,11 +34,6 @@ def figure_names(sections: list[Section]) -> set[str]:
     return {figure.name for section in sections for figure in section.figures}
 
 
-def text_of(sections: list[Section], title: str) -> str:
-    """The text of the section whose title begins so."""
-    return next(section.text for section in sections if section.title.startswith(title))
-
-
 def test_every_figure_is_there_with_caption_and_alternative(nuclear_sections: list[Section]) -> None:
     assert figure_names(nuclear_sections) == ALL
     for section in nuclear_sections:
@@ -89,7 +84,7 @@ def test_single_arrays_may_be_missing(run: Path, config: Any) -> None:
     assert figure_names(nuclear_shape_sections(run, config)) == ALL - {"collisions"}
 
 
-def test_other_names_and_no_size_network(run: Path, fast: None, config: Any) -> None:
+def test_absent_predictors_are_not_mentioned(run: Path, fast: None, config: Any, text_of: Callable[..., str]) -> None:
     sections = nuclear_shape_sections(run, config, names=Names("resnet", "absent", "absent", "absent"))
     assert "with the size of the collision" not in text_of(sections, "In short")
     assert "Squeeze-excitation" not in text_of(sections, "Predictors compared")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,6 @@ import pytest
 
 from cloudchamber.report.nuclei import nuclear_shape_sections
 from cloudchamber.report.nuclei_explanations import published_finding
-from cloudchamber.report.page import Section
-
-
-def text_of(sections: list[Section], title: str) -> str:
-    """The text of the section whose title begins so."""
-    return next(section.text for section in sections if section.title.startswith(title))
-
 
 EDGES = np.arange(0.0, 0.501, 0.05)
 
@@ -35,7 +29,7 @@ HIGH = np.arange(10) >= 3
         (np.zeros(10), np.zeros(10), "finding is not there"),
     ],
 )
-def test_published_finding(toe: Any, ankle: Any, verdict: str) -> None:
+def test_published_finding_is_judged_by_the_regions(toe: Any, ankle: Any, verdict: str) -> None:
     error = np.full(10, 0.03)
     for neutral in (0.0, 1.0):
         regions = {"toe": (toe + neutral, error), "ankle": (ankle + neutral, error)}
@@ -44,7 +38,7 @@ def test_published_finding(toe: Any, ankle: Any, verdict: str) -> None:
         assert "0.17" in text
 
 
-def test_empty_bins_of_attention_are_left_out(run: Path, config: Any) -> None:
+def test_empty_bins_of_attention_are_left_out(run: Path, config: Any, text_of: Callable[..., str]) -> None:
     with h5py.File(run / "explanations" / "attention.h5", "r+") as file:
         for name in ("mask", "toe_contrast", "toe_contrast_error", "ankle_contrast", "ankle_contrast_error", "sigma"):
             file[name][2] = np.nan
@@ -59,7 +53,9 @@ def test_without_errors_nothing_is_claimed() -> None:
     )
 
 
-def test_ratios_instead_of_contrasts(run: Path, fast: None, config: Any) -> None:
+def test_attention_given_as_ratios_is_described_as_ratios(
+    run: Path, fast: None, config: Any, text_of: Callable[..., str]
+) -> None:
     with h5py.File(run / "explanations" / "attention.h5", "r+") as file:
         for name in ("toe", "ankle"):
             file[name] = 1 + file[f"{name}_contrast"][:]

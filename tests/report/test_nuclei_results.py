@@ -13,11 +13,6 @@ from cloudchamber.report.nuclei import nuclear_shape_sections
 from cloudchamber.report.page import Section
 
 
-def text_of(sections: list[Section], title: str) -> str:
-    """The text of the section whose title begins so."""
-    return next(section.text for section in sections if section.title.startswith(title))
-
-
 def changed_metrics(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change every row of metrics.json."""
     content = json.loads((run / "metrics.json").read_text())
@@ -41,7 +36,9 @@ def test_winner_and_numbers_come_from_the_metrics(pristine: Path, nuclear_sectio
     assert min(chosen, key=chosen.__getitem__) == "se_resnet"
 
 
-def test_says_so_if_a_baseline_or_the_floor_wins(run: Path, fast: None, config: Any) -> None:
+def test_says_so_if_a_baseline_or_the_floor_wins(
+    run: Path, fast: None, config: Any, text_of: Callable[..., str]
+) -> None:
     def ridge_wins(row: dict[str, Any]) -> None:
         if row["predictor"] == "ridge" and row["metric"] == "r2":
             row["value"], row["error"] = 0.999, 0.0001
@@ -60,7 +57,11 @@ def test_says_so_if_a_baseline_or_the_floor_wins(run: Path, fast: None, config: 
 
 
 def test_degeneracy_is_judged_by_the_number(
-    run: Path, nuclear_sections: list[Section], fast: None, config: Any
+    run: Path,
+    nuclear_sections: list[Section],
+    fast: None,
+    config: Any,
+    text_of: Callable[..., str],
 ) -> None:
     assert "degeneracy is seen here too" in text_of(nuclear_sections, "The sign")
 
@@ -72,7 +73,9 @@ def test_degeneracy_is_judged_by_the_number(
     assert "<b>not</b> complete" in text_of(nuclear_shape_sections(run, config), "The sign")
 
 
-def test_uncertainties_are_judged(nuclear_sections: list[Section]) -> None:
+def test_uncertainties_are_judged_by_their_pull_widths(
+    nuclear_sections: list[Section], text_of: Callable[..., str]
+) -> None:
     table = next(section.table for section in nuclear_sections if section.title.startswith("Are the uncertainties"))
     assert table is not None
     widths = {row[0]: dict(zip(table.header[1:], row[1:], strict=True)) for row in table.rows}
@@ -85,7 +88,9 @@ def test_uncertainties_are_judged(nuclear_sections: list[Section]) -> None:
     )
 
 
-def test_squeeze_excitation_warns_of_unequal_ensembles(nuclear_sections: list[Section]) -> None:
+def test_squeeze_excitation_warns_of_unequal_ensembles(
+    nuclear_sections: list[Section], text_of: Callable[..., str]
+) -> None:
     text = text_of(nuclear_sections, "Predictors compared")
     assert "% of the MAE of |β₂|" in text
     assert "3 and 2 members" in text

@@ -181,7 +181,7 @@ def test_failed_write_leaves_the_old_page(tmp_path: Path, monkeypatch: pytest.Mo
     assert page.read_bytes() == before
 
 
-def test_small_parts() -> None:
+def test_paragraphs_links_durations_and_widths_are_written_right() -> None:
     assert paragraphs("a\n\n<ul><li>b</li></ul>\n\nc") == "<p>a</p>\n<ul><li>b</li></ul>\n<p>c</p>"
     assert with_links("see doi:10.1103/x.1, arXiv:nucl-th/0305084") == (
         'see <a href="https://doi.org/10.1103/x.1">doi:10.1103/x.1</a>, '

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 
 from cloudchamber.metrics.searches import kind_rows
-from cloudchamber.report.page import Section, write_page
+from cloudchamber.report.page import write_page
 from cloudchamber.report.skies import source_sections, universe_sections
 
 
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
-
-
-def test_every_section_of_sources(sources, sections_of_sources) -> None:
+def test_report_of_sources_has_every_section_in_order(sources, sections_of_sources) -> None:
     sections = sections_of_sources
     assert [section.title for section in sections] == [
         "What came out", "The data", "How few signal cosmic rays are enough?", "Where measurement ends: the tails",
@@ -28,7 +24,7 @@ def test_every_section_of_sources(sources, sections_of_sources) -> None:
     assert "not simulated" not in page
 
 
-def test_universe(tmp_path, sky_config, write_sky_run) -> None:
+def test_report_of_many_sources_shows_density_and_tails(tmp_path, sky_config, write_sky_run, by_title) -> None:
     worlds = {"sources-10": "10 sources", "density-1e-2": "dense"}
     run = write_sky_run(tmp_path / "universe", worlds, kind_rows)
     sections = universe_sections(run, sky_config, worlds, {"density-1e-2": 1e-2, "sources-10": 1e-7})
@@ -44,7 +40,7 @@ def test_universe(tmp_path, sky_config, write_sky_run) -> None:
     write_page(run, sections)
 
 
-def test_little_gives_little(tmp_path, sky_config, sky_worlds) -> None:
+def test_a_run_without_results_has_one_section(tmp_path, sky_config, sky_worlds) -> None:
     (tmp_path / "metrics.json").write_text(json.dumps({"predictors": {}, "rows": []}))
     sections = source_sections(tmp_path, sky_config, sky_worlds)
     assert [section.title for section in sections] == ["What came out"]

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cloudchamber.report.page import Section
 from cloudchamber.report.skies_explanations import chosen_rules
-
-
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
-
 
 METHODS = ("template:weight", "deepsphere:epsilon", "deepsphere:gamma", "graph:epsilon", "graph:probability")
 
@@ -23,7 +17,7 @@ def test_rule_is_chosen_by_its_area() -> None:
     assert chosen_rules({}, METHODS) == [name for name in METHODS if name != "deepsphere:gamma"]  # the first
 
 
-def test_relevance_that_survives_random_weights_is_doubted(sections_of_sources) -> None:
+def test_relevance_that_survives_random_weights_is_doubted(sections_of_sources, by_title) -> None:
     text = by_title(sections_of_sources)["Can relevance be trusted?"].text
     assert "must be read with care" in text
     assert "2.0e-15" in text

@@ -36,7 +36,7 @@ def rows(numbers: list[int], sigmas: list[float], far: list[bool]) -> list[Media
     ]
 
 
-def test_significance_against_signal() -> None:
+def test_extrapolated_significances_are_drawn_as_open_points() -> None:
     world = {
         "scan": rows([10, 20, 40], [0.5, 2.0, 6.0], [False, False, True]),
         "net": rows([10, 20, 40], [1.0, 3.0, 9.0], [False, True, True]),
@@ -63,7 +63,7 @@ def test_significance_against_signal() -> None:
     drawn(drawing)
 
 
-def test_signal_needed() -> None:
+def test_signal_needed_is_open_where_extrapolated_or_not_reached() -> None:
     found = {
         "minimal": {"scan": Crossing(36, 2, True, 300), "net": Crossing(31, 1, False, 300)},
         "JF12": {"scan": Crossing(float("nan"), float("nan"), False, 300)},
@@ -78,7 +78,7 @@ def test_signal_needed() -> None:
     drawn(drawing)
 
 
-def test_tail_against_counted_skies() -> None:
+def test_tail_is_drawn_with_the_skies_counted_beyond() -> None:
     rng = np.random.default_rng(2)
     tails = {}
     for name, isotropic in (("scan", rng.exponential(size=3000)), ("net", np.minimum(rng.exponential(size=3000), 1))):
@@ -113,7 +113,7 @@ def test_uniform_p_values_stay_in_the_band() -> None:
     drawn(drawing)
 
 
-def test_roc_of_cosmic_rays() -> None:
+def test_drawn_roc_of_cosmic_rays_keeps_its_area() -> None:
     rng = np.random.default_rng(4)
     truth = rng.random(5000) < 0.05
     score = truth + rng.normal(size=5000)
@@ -127,7 +127,7 @@ def test_roc_of_cosmic_rays() -> None:
     drawn(drawing)
 
 
-def test_deletion_and_density() -> None:
+def test_deletion_is_in_percent_and_density_on_a_logarithm() -> None:
     steps = np.array([0.0, 0.05, 0.1])
     mean, error = np.array([4.0, 1.0, -1.0]), np.array([1.0, 0.0, float("nan")])
     drawing = sky.deletion_figure(

@@ -41,7 +41,7 @@ def skies() -> list[sky.Sky]:
     ]
 
 
-def test_sky_maps(skies: list[sky.Sky]) -> None:
+def test_sky_maps_show_source_truth_and_relevance_in_place(skies: list[sky.Sky]) -> None:
     drawing = sky.sky_maps(skies)
     maps = [axes for axes in drawing.axes if axes.name == "mollweide"]
     assert [axes.get_title() for axes in maps] == ["a sky", "truth", "relevance", "nothing found"]

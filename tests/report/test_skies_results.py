@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from cloudchamber.report.page import Section
 from cloudchamber.report.skies_results import needed_line
 from cloudchamber.report.skies_run import compared, read_run
 
 
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
-
-
-def test_words_follow_the_numbers(sources, sections_of_sources, sky_config, sky_worlds) -> None:
+def test_words_follow_the_numbers(sources, sections_of_sources, sky_config, sky_worlds, by_title) -> None:
     found = read_run(sources, sky_config, sky_worlds)
     needed = found.needed("deepsphere", "helium")
     assert needed is not None

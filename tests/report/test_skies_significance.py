@@ -7,16 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from cloudchamber.data import ensembles
-from cloudchamber.report.page import Section
 from cloudchamber.report.skies_run import read_run
 from cloudchamber.report.skies_significance import significance_section, uniformity_section
 
 
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
-
-
-def test_significance_says_what_is_extrapolated(sections_of_sources) -> None:
+def test_significance_says_what_is_extrapolated(sections_of_sources, by_title) -> None:
     text = by_title(sections_of_sources)["How few signal cosmic rays are enough?"].text
     assert "With 480 isotropic skies" in text  # of the test split and three worlds
     assert "every number for 5σ in this run is extrapolated" in text

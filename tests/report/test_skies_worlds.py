@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from cloudchamber.report.page import Section
 
-
-def by_title(sections: list[Section]) -> dict[str, Section]:
-    return {section.title: section for section in sections}
-
-
-def test_published_numbers_stand_as_published(sections_of_sources) -> None:
+def test_published_numbers_stand_as_published(sections_of_sources, by_title) -> None:
     table = by_title(sections_of_sources)["Beside published fractions"].table
     assert table is not None
     assert ("trained on and looking for Centaurus A", "500", "2.6", "3.4") in table.rows

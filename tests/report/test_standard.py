@@ -10,7 +10,7 @@ from cloudchamber.report.page import write_page
 from cloudchamber.report.standard import standard_sections
 
 
-def test_standard_sections(run: Path) -> None:
+def test_any_predictor_study_gets_the_standard_sections(run: Path) -> None:
     with h5py.File(run / "predictions.h5", "r+") as file:
         file.attrs["targets"] = ["abs_beta2", "abs_beta4", "beta2", "beta4"]
         file.attrs["unit"] = "fm"
@@ -26,7 +26,7 @@ def test_standard_sections(run: Path) -> None:
     assert "true abs_beta2 [fm]" in text
 
 
-def test_without_predictions_and_history(run: Path) -> None:
+def test_without_predictions_and_history_only_the_tables_are_left(run: Path) -> None:
     (run / "predictions.h5").unlink()
     (run / "history.csv").unlink()
     assert [section.title for section in standard_sections(run)] == [

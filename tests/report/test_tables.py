@@ -31,7 +31,7 @@ def written(path: Path, rows: list[dict[str, Any]], kinds: dict[str, str]) -> An
 KINDS = {"mean": "floor", "net": "network", "fit": "baseline", "tree": "baseline"}
 
 
-def test_winner_tie_and_groups(tmp_path: Path) -> None:
+def test_table_marks_winner_and_tie_in_groups_of_methods(tmp_path: Path) -> None:
     rows = [row("mean", "mae", 0.2), row("net", "mae", 0.05), row("fit", "mae", 0.055), row("tree", "mae", 0.1)]
     rows += [row("mean", "r2", 0.0), row("net", "r2", 0.9), row("fit", "r2", 0.95), row("tree", "r2", 0.7)]
     metrics = written(tmp_path, rows, KINDS)
@@ -52,7 +52,7 @@ def test_the_floor_can_win(tmp_path: Path) -> None:
     assert table.winners == {(1, 1)}
 
 
-def test_floor_row_without_a_floor_predictor(tmp_path: Path) -> None:
+def test_a_floor_without_a_predictor_gets_its_own_row(tmp_path: Path) -> None:
     metrics = written(tmp_path, [row("net", "auc", 0.9, floor=0.5, unit="")], {"net": "network"})
     table = comparison_table(metrics, [("x", "auc", "AUC")], "")
     assert table.rows[-1] == ("no skill", "0.5")

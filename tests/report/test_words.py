@@ -19,11 +19,11 @@ from cloudchamber.report.words import items, listed, percent, plus_minus, said, 
         (0.5, 0.0196, "0.50 ± 0.02"), (98.04, 1.2, "98.0 ± 1.2"), (1.0, 4.4e22, "1 ± 4e+22"),
     ],
 )  # fmt: skip
-def test_plus_minus(value: float, error: float, text: str) -> None:
+def test_an_error_decides_the_digits_of_its_value(value: float, error: float, text: str) -> None:
     assert plus_minus(value, error) == text
 
 
-def test_lists_and_units() -> None:
+def test_missing_values_lists_and_percents_are_worded_right() -> None:
     assert said(None) == "–"
     assert said(Measured(0.03, 0.004, 9), 100) == "3.0 ± 0.4"
     assert said(Measured(math.nan, 0.1, 9), unknown="unknown") == "unknown"

@@ -49,7 +49,7 @@ def test_both_formats_hold_the_same_events(
     assert not np.array_equal(one.momentum[:8], one.momentum[-8:])
 
 
-def test_urqmd_is_a_choice(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_urqmd_can_be_chosen_as_the_model(call: Callable[..., Result], tmp_path: Path) -> None:
     if importlib.util.find_spec("chromo") is None:
         pytest.skip("needs the extra generators")
     result = call("pi-", "C", "-n", 3, "--model", "urqmd", "-o", tmp_path / "u.h5", "--random-seed", 1)
@@ -57,7 +57,7 @@ def test_urqmd_is_a_choice(call: Callable[..., Result], tmp_path: Path) -> None:
     assert read_events(tmp_path / "u.h5")[1]["model"] == "UrQMD 3.4"
 
 
-def test_bad_words_are_refused_before_anything_starts(error_of: Callable[..., str], tmp_path: Path) -> None:
+def test_wrong_words_are_refused_before_anything_starts(error_of: Callable[..., str], tmp_path: Path) -> None:
     out = ("-o", tmp_path / "e.h5")
     assert "did you mean 'pi" in error_of("pi", "H", *out)
     assert "unknown material 'Pbb'" in error_of("p", "Pbb", *out)

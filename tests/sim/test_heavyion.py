@@ -32,7 +32,7 @@ def lines(call: Callable[..., Result]) -> Callable[..., list[str]]:
     return printed
 
 
-def test_columns_are_trentos(lines: Callable[..., list[str]]) -> None:
+def test_columns_and_their_widths_are_those_of_trento(lines: Callable[..., list[str]]) -> None:
     number = r"\d\.\d{10}"
     pattern = rf"[ \d]\d +\d+\.\d{{10}} +\d+ +{number}e[+-]\d\d( +{number}){{4}}"
     printed = lines("U", "U", "12")
@@ -54,7 +54,7 @@ def test_collisions_are_counted_on_request(lines: Callable[..., list[str]]) -> N
     assert len(lines("p", "Pb", "1", "--extended")[0].split()) == 15
 
 
-def test_batches_join(lines: Callable[..., list[str]]) -> None:
+def test_event_numbers_run_on_across_batches(lines: Callable[..., list[str]]) -> None:
     printed = lines("p", "p", "2500", "--grid-max", "4")
     assert [int(line.split()[0]) for line in printed] == list(range(2500))
 
@@ -129,12 +129,12 @@ def test_configuration_files_merge_and_the_command_line_wins(lines: Callable[...
     assert [float(line.split()[4]) for line in printed] == pytest.approx(list(events["multiplicity"]), rel=1e-9)
 
 
-def test_nuclei_from_files(lines: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_a_nucleus_can_come_from_a_file(lines: Callable[..., list[str]], tmp_path: Path) -> None:
     np.savez(tmp_path / "mine.npz", np.random.default_rng(1).normal(0, 2, (20, 12, 3)))
     assert len(lines(str(tmp_path / "mine.npz"), "Pb", "5")) == 5
 
 
-def test_citation(call: Callable[..., Result]) -> None:
+def test_bibtex_cites_trentos_publication(call: Callable[..., Result]) -> None:
     assert "1412.4708" in call("--bibtex").output
 
 
@@ -156,7 +156,7 @@ def test_bad_input_is_one_clear_line(error_of: Callable[..., str], words: tuple[
     assert re.search(message, error_of(*words))
 
 
-def test_bad_configuration_files(error_of: Callable[..., str], tmp_path: Path) -> None:
+def test_a_wrong_configuration_file_is_refused(error_of: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "bad.conf"
     for text, message in (("grid-mxx = 3", "did you mean 'grid-max'"), ("just words", "key = value")):
         path.write_text(text)

@@ -19,7 +19,7 @@ from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies
 COMMAND = skies
 
 
-def test_hdf5(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_hdf5_holds_the_drawn_skies_with_seed_and_settings(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "skies.h5"
     result = call("-n", 3, "-o", path, "--cosmic-rays", 100, "--signal-fraction", 0.1, "--random-seed", 4)
     assert result.exit_code == 0, result.output
@@ -34,7 +34,7 @@ def test_hdf5(call: Callable[..., Result], tmp_path: Path) -> None:
     assert json.loads(about["config"])["signal_fraction"] == 0.1
 
 
-def test_csv(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_csv_holds_the_drawn_skies_in_degrees_and_eev(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "skies.csv"
     options = ("--cosmic-rays", 50, "--composition", "mixed", "--exposure", "auger", "--minimum-energy", 32)
     assert call("-n", 2, "-o", path, *options, "--random-seed", 5).exit_code == 0
@@ -52,7 +52,7 @@ def test_csv(call: Callable[..., Result], tmp_path: Path) -> None:
     assert [int(row["sky"]) for row in rows] == [0] * 50 + [1] * 50
 
 
-def test_universe(call: Callable[..., Result], tmp_path: Path) -> None:
+def test_an_expected_number_of_sources_sets_the_density(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "universe.h5"
     result = call("-n", 20, "-o", path, "--cosmic-rays", 100, "--sources", 10, "--random-seed", 6)
     assert result.exit_code == 0, result.output
@@ -67,7 +67,9 @@ def test_without_a_seed_two_calls_differ(call: Callable[..., Result], tmp_path: 
     assert not np.array_equal(read_shard(tmp_path / "a.h5")["energy"], read_shard(tmp_path / "b.h5")["energy"])
 
 
-def test_refusals(call: Callable[..., Result], error_of: Callable[..., str], tmp_path: Path) -> None:
+def test_wrong_words_are_refused_and_no_file_is_overwritten(
+    call: Callable[..., Result], error_of: Callable[..., str], tmp_path: Path
+) -> None:
     path = tmp_path / "skies.h5"
     assert call("-o", path, "--cosmic-rays", 10).exit_code == 0
     before = path.read_bytes()
@@ -87,7 +89,7 @@ def test_refusals(call: Callable[..., Result], error_of: Callable[..., str], tmp
     assert not new.exists()
 
 
-def test_galactic_field(
+def test_skies_pass_a_galactic_field_above_its_lowest_rigidity(
     call: Callable[..., Result], error_of: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "cache"))

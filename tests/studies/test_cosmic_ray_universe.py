@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cloudchamber.experiments import skies as arrivals
+from cloudchamber.experiments import skies
 from cloudchamber.simulators.cosmicrays.universe import DENSITIES
 from cloudchamber.studies.cosmic_ray_universe import CosmicRayUniverseConfig, of_density, simulate, study
 
@@ -13,8 +13,8 @@ TINY = study.preset("tiny")
 assert isinstance(TINY, CosmicRayUniverseConfig)
 
 
-def records(config: CosmicRayUniverseConfig, skies: int, seed: int = 1) -> dict[str, np.ndarray]:
-    return simulate(config, 0, skies, np.random.SeedSequence(seed))
+def records(config: CosmicRayUniverseConfig, count: int, seed: int = 1) -> dict[str, np.ndarray]:
+    return simulate(config, 0, count, np.random.SeedSequence(seed))
 
 
 def test_every_other_sky_is_isotropic_and_densities_are_even_in_the_logarithm() -> None:
@@ -72,12 +72,10 @@ def test_skies_do_not_depend_on_their_chunk_mates() -> None:
 
 def test_the_dense_universe_is_nearly_isotropic_and_the_thin_one_is_not() -> None:
     """Part of pairs within 5 degrees over that of isotropy: falls with density."""
-    from cloudchamber.experiments.skies import pair_counts
-
     excess = []
     for density in (1e-6, 1e-4, 1e-2):
         some = records(of_density(density, TINY), 80)
-        close = pair_counts(study.inputs(TINY, some, None))[:, 4]
+        close = skies.pair_counts(study.inputs(TINY, some, None))[:, 4]
         excess.append(close[1::2].mean() / close[::2].mean())
     assert excess[0] > excess[1] > excess[2]
     assert excess[0] > 3
@@ -88,6 +86,6 @@ def test_copies_for_training_have_the_energies_of_the_sky() -> None:
     """Singles become isotropic in a copy; with fresh energies, copies would differ from skies in energy alone."""
     config = study.preset("tiny").changed({"lowest_density": 1e-4, "highest_density": 1e-4})
     records = study.simulate(config, 0, 4, np.random.SeedSequence(5))
-    copy = arrivals.redrawn(config, records, 7)
+    copy = skies.redrawn(config, records, 7)
     np.testing.assert_allclose(np.sort(copy["energy"], axis=1), np.sort(records["energy"], axis=1), rtol=1e-6)
     assert not np.array_equal(copy["direction"], records["direction"])

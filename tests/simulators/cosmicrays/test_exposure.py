@@ -84,12 +84,12 @@ def test_full_sky_has_no_dipole_and_no_quadrupole() -> None:
     assert np.abs(x.T @ x / n - np.eye(3) / 3).max() < 4 * math.sqrt(4 / 45 / n)
 
 
-def test_unknown_exposure() -> None:
+def test_an_unknown_exposure_names_the_nearest_one() -> None:
     with pytest.raises(BadInput, match="did you mean 'auger'"):
         view_of("Auger")
 
 
-def test_galactic_and_equatorial_as_astropy() -> None:
+def test_galactic_and_equatorial_coordinates_are_those_of_astropy() -> None:
     rng = np.random.default_rng(5)
     longitude, latitude = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))
     icrs = SkyCoord(l=longitude * u.deg, b=latitude * u.deg, frame="galactic").icrs
@@ -125,7 +125,7 @@ def test_von_mises_fisher_gives_unit_vectors(concentration: float, seed: int) ->
 
 
 @pytest.mark.parametrize("concentration", [1e-9, 0.3, 3.0, 50.0, 1e5])
-def test_von_mises_fisher_mean(concentration: float) -> None:
+def test_von_mises_fisher_vectors_have_the_analytic_mean(concentration: float) -> None:
     rng, n = np.random.default_rng(6), 20_000
     mean = np.array([0.6, 0.0, 0.8])
     cosines = np.array([von_mises_fisher(rng, *mean, concentration) for _ in range(n)]) @ mean

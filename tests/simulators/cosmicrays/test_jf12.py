@@ -53,20 +53,20 @@ def paper(place: NDArray[np.float64], p: JF12) -> NDArray[np.float64]:
     return field
 
 
-def test_value_at_the_sun() -> None:
+def test_field_at_the_sun_is_the_known_one() -> None:
     expected = (0.062048866643, 1.027488869674, 0.185184909003)
     assert regular(-8.5, 0.0, 0.0, JF12_PAPER) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("parameters", [JF12_PAPER, JF12_PLANCK])
-def test_against_the_paper(parameters: JF12) -> None:
+def test_regular_field_is_that_of_the_paper(parameters: JF12) -> None:
     rng = np.random.default_rng(1)
     for place in rng.uniform(-14, 14, (2000, 3)) * [1, 1, 0.4]:
         # 1e-12: the same double-precision formulae in another order
         assert regular(*place, parameters) == pytest.approx(paper(place, parameters), abs=1e-12)
 
 
-def test_nothing_beyond_20_kpc() -> None:
+def test_there_is_no_field_beyond_20_kpc() -> None:
     assert regular(0.0, -14.2, 14.2, JF12_PAPER) == (0, 0, 0)
     assert random_rms(0.0, -14.2, 14.2, JF12_PAPER) == 0
     assert np.linalg.norm(regular(0.0, -14.1, 14.1, JF12_PAPER)) > 0
@@ -96,7 +96,7 @@ def test_the_plane_counts_as_north() -> None:
     assert regular(9.0, 0.0, -1e-9, JF12_PAPER)[0] != pytest.approx(regular(9.0, 0.0, 0.0, JF12_PAPER)[0], abs=1e-2)
 
 
-def test_random_rms() -> None:
+def test_random_rms_is_disk_and_halo_in_quadrature() -> None:
     """Disk and halo in quadrature: arXiv:1210.7820, table 1, at the Sun (arm 5) and near the centre."""
     halo = 4.68 * math.exp(-8.5 / 10.97) * math.exp(-0.5 * (0.3 / 2.84) ** 2)
     disk = 1.96 * 5 / 8.5 * math.exp(-0.5 * (0.3 / 0.61) ** 2)

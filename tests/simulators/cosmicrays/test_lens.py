@@ -32,7 +32,7 @@ def sources(n: int, seed: int) -> NDArray[np.float64]:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_make_lens(lens: Lens) -> None:
+def test_a_lens_holds_what_tracking_finds_for_its_pixels(lens: Lens) -> None:
     assert lens.outside.shape == (3, 3072, 3)
     assert lens.outside.dtype == np.float32
     some = pixel_centres(16)[::500]
@@ -101,7 +101,7 @@ def test_seen_follows_the_magnification(lens: Lens) -> None:
             assert seen.mean() == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 4000) + 1e-9)  # 4 sigma
 
 
-def test_between_bins(lens: Lens) -> None:
+def test_rigidities_between_bins_share_both_bins(lens: Lens) -> None:
     """Halfway in log R each bin gets half; above the last bin all belong to it."""
     away = np.array([0.0, 0.0, 1.0], np.float32)
     here = np.broadcast_to(away, (3072, 3))
@@ -113,13 +113,13 @@ def test_between_bins(lens: Lens) -> None:
         assert seen.mean() == pytest.approx(share, abs=0.04)  # 4 sigma are 0.03
 
 
-def test_deflection_shrinks(lens: Lens) -> None:
+def test_deflection_shrinks_with_the_rigidity(lens: Lens) -> None:
     moved = np.linalg.norm(lens.outside - pixel_centres(16), axis=-1).mean(axis=1)
     assert np.all(np.diff(moved) < 0)
     assert moved[2] < 0.5 * moved[0]
 
 
-def test_nothing_arrives() -> None:
+def test_directions_that_see_nothing_are_marked_unseen() -> None:
     trapped = Lens("toy", 2, np.array([10.0]), np.zeros((1, 48, 3), np.float32))
     source = np.array([1.0, 0.0, 0.0])
     directions, seen = lensed_arrivals(trapped, source, np.array([10.0, 20.0]), np.random.default_rng(1))
@@ -134,7 +134,7 @@ def test_same_generator_same_arrivals(lens: Lens) -> None:
     assert np.array_equal(one[1], two[1])
 
 
-def test_default_rigidities() -> None:
+def test_default_rigidities_reach_from_nitrogen_to_300_ev() -> None:
     grid = default_rigidities()
     assert len(grid) == 20
     assert grid[[0, -1]] == pytest.approx([5, 300])
@@ -143,12 +143,12 @@ def test_default_rigidities() -> None:
 
 
 @pytest.mark.parametrize("rigidity", [5.0, math.nan])
-def test_rigidity_out_of_the_lens(lens: Lens, rigidity: float) -> None:
+def test_a_rigidity_below_the_lens_is_refused(lens: Lens, rigidity: float) -> None:
     with pytest.raises(BadInput, match="below the lens's 10 EV"):
         lensed_arrivals(lens, np.array([1.0, 0, 0]), np.array([20.0, rigidity]), np.random.default_rng(1))
 
 
-def test_bad_input() -> None:
+def test_unknown_field_nside_and_rigidities_are_refused() -> None:
     with pytest.raises(BadInput, match="did you mean 'uf23'"):
         make_lens("uf24", 4, np.array([10.0]))
     for nside in (0, 3, 48, -4):

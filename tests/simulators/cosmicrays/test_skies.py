@@ -30,7 +30,9 @@ def full(n: int, signals: int) -> NDArray[np.int64]:
     st.sampled_from(["He", "mixed"]),
     st.integers(0, 2**63 - 1),
 )
-def test_columns(counts: list[int], exposure: str, composition: str, seed: int) -> None:
+def test_columns_have_their_types_shapes_and_unit_vectors(
+    counts: list[int], exposure: str, composition: str, seed: int
+) -> None:
     options = SkyOptions(cosmic_rays=40, exposure=exposure, composition=composition)
     skies = draw_skies(options, np.array(counts), seed)
     n = len(counts)
@@ -50,7 +52,7 @@ def test_columns(counts: list[int], exposure: str, composition: str, seed: int) 
     assert (relative_exposure(skies["direction"], exposure) > 0).mean() > 0.99
 
 
-def test_seeds() -> None:
+def test_the_seed_alone_decides_the_skies() -> None:
     options = SkyOptions(cosmic_rays=50)
     one, same, other = (draw_skies(options, full(3, 10), seed) for seed in (1, 1, 2))
     assert all(np.array_equal(one[name], same[name]) for name in one)
@@ -107,13 +109,13 @@ def test_isotropic_skies_have_no_dipole_and_no_quadrupole() -> None:
     assert np.abs(x.T @ x / n - np.eye(3) / 3).max() < 4 * math.sqrt(4 / 45 / n)
 
 
-def test_sources_are_isotropic() -> None:
+def test_sources_are_spread_evenly_over_the_sky() -> None:
     x = draw_skies(SkyOptions(cosmic_rays=1), full(20_000, 1), 7)["source"].astype(float)
     assert np.abs(x.mean(axis=0)).max() < 4 * math.sqrt(1 / 3 / len(x))
     assert np.abs(x.T @ x / len(x) - np.eye(3) / 3).max() < 4 * math.sqrt(4 / 45 / len(x))
 
 
-def test_energies_of_signal_and_background_alike() -> None:
+def test_signal_and_background_have_the_same_energies() -> None:
     skies = draw_skies(SkyOptions(), full(100, 500), 8)
     expected = (draw_energies(np.random.default_rng(1), 1_000_000) > 50).mean()
     for label in (0, 1):
@@ -121,7 +123,7 @@ def test_energies_of_signal_and_background_alike() -> None:
         assert (energy > 50).mean() == pytest.approx(expected, abs=4 * math.sqrt(0.25 / energy.size))
 
 
-def test_the_order_tells_nothing() -> None:
+def test_the_place_of_a_cosmic_ray_tells_nothing() -> None:
     skies = draw_skies(SkyOptions(cosmic_rays=100), full(4000, 20), 9)
     for records in (skies, redraw(skies, SkyOptions(cosmic_rays=100), 1, rotate=False)):
         places = records["signal"].mean(axis=0)
@@ -202,18 +204,18 @@ def test_rotation_keeps_relative_angles(exposure: str) -> None:
         ({"blurring": float("nan")}, "blurring = nan"),
     ],
 )
-def test_wrong_options(changes: dict[str, Any], message: str) -> None:
+def test_options_that_cannot_be_are_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         SkyOptions(**changes)
 
 
 @pytest.mark.parametrize("counts", [np.array([-1]), np.array([11]), np.array([1.5]), np.array([[1]])])
-def test_wrong_counts(counts: NDArray[Any]) -> None:
+def test_counts_of_signal_that_cannot_be_are_refused(counts: NDArray[Any]) -> None:
     with pytest.raises(BadInput, match="signal"):
         draw_skies(SkyOptions(cosmic_rays=10), counts, 1)
 
 
-def test_redraw_with_other_options() -> None:
+def test_redraw_with_other_options_is_refused() -> None:
     skies = draw_skies(SkyOptions(cosmic_rays=10), full(1, 2), 1)
     with pytest.raises(BadInput, match="options they were drawn with"):
         redraw(skies, SkyOptions(cosmic_rays=20), 1, rotate=False)

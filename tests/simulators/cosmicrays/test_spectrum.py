@@ -31,7 +31,7 @@ def integral(low: float, high: float) -> float:
 
 
 @pytest.mark.parametrize("minimum", [1.0, 4.0, 10.0, 40.0, 60.0])
-def test_fractions_above_thresholds(minimum: float) -> None:
+def test_fractions_above_thresholds_are_the_integrals_of_the_spectrum(minimum: float) -> None:
     n = 200_000
     energies = draw_energies(np.random.default_rng(1), n, minimum)
     assert energies.min() >= minimum
@@ -45,12 +45,12 @@ def test_fractions_above_thresholds(minimum: float) -> None:
 
 
 @pytest.mark.parametrize("minimum", [0.5, 300.0, float("nan"), -1.0])
-def test_minimum_out_of_range(minimum: float) -> None:
+def test_a_minimum_energy_out_of_range_is_refused(minimum: float) -> None:
     with pytest.raises(BadInput, match="from 1 to 300 EeV"):
         spectrum_pieces(minimum)
 
 
-def test_minimum_in_ev_is_named() -> None:
+def test_a_minimum_energy_in_ev_is_named_as_such() -> None:
     with pytest.raises(BadInput, match="looks like eV"):
         spectrum_pieces(4e19)
 
@@ -64,7 +64,9 @@ def test_minimum_in_ev_is_named() -> None:
         ("Fe:1", [26], [1.0]),
     ],
 )
-def test_compositions(composition: str, charges: list[int], fractions: list[float]) -> None:
+def test_a_composition_draws_its_charges_in_their_shares(
+    composition: str, charges: list[int], fractions: list[float]
+) -> None:
     found, shares = charges_of(composition)
     assert found.tolist() == charges
     assert shares == pytest.approx(fractions)
@@ -85,6 +87,6 @@ def test_compositions(composition: str, charges: list[int], fractions: list[floa
         ("", "unknown ''"),
     ],
 )
-def test_wrong_compositions(composition: str, message: str) -> None:
+def test_a_composition_that_cannot_be_is_refused(composition: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         charges_of(composition)

@@ -23,13 +23,13 @@ def angles(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64
     return np.degrees(2 * np.arcsin(np.minimum(1, np.linalg.norm(a - b, axis=1) / 2)))
 
 
-def test_larmor_radius() -> None:
+def test_larmor_radius_is_that_of_si_units() -> None:
     """1 EV / (c 1 muG) in kpc, from the SI values of c and of the parsec."""
     metres = 1e18 / (299_792_458 * 1e-10)
     assert metres / 3.0856775815e19 == pytest.approx(LARMOR, abs=1e-4)
 
 
-def test_against_a_slow_integrator() -> None:
+def test_tracking_agrees_with_a_slow_integrator() -> None:
     """du/ds = -(u x B) / (1.081 kpc R) with scipy's Dormand-Prince of 8th order."""
     rigidity = 20.0
     directions = pixel_centres(1)[[1, 9]]
@@ -53,7 +53,7 @@ def test_against_a_slow_integrator() -> None:
     assert deflected.min() > 1
 
 
-def test_deflection_in_one_direction() -> None:
+def test_deflection_has_the_sense_of_the_lorentz_force() -> None:
     """Towards the pole of a weak field the deflection is the integral of u x B along a straight line, in that sense."""
     height = (np.arange(0, 20_000) + 0.5) * 1e-3
     field = np.array([jf12.regular(-8.5, 0.0, z, jf12.JF12_PAPER) for z in height])
@@ -70,13 +70,13 @@ def test_deflection_in_one_direction() -> None:
 @pytest.mark.parametrize(
     ("field", "mean"), [("jf12-regular", 5.19), ("jf12-planck-regular", 3.96), ("uf23-regular", 5.90)]
 )
-def test_mean_deflection(field: str, mean: float) -> None:
+def test_mean_deflection_in_every_field_is_the_known_one(field: str, mean: float) -> None:
     directions = pixel_centres(8)
     found = angles(track(field, directions, 60.0), directions).mean()
     assert found == pytest.approx(mean, abs=0.1)  # neighbouring pixels are deflected alike: less than the random error
 
 
-def test_unit_length_and_shrinking_deflection() -> None:
+def test_directions_keep_unit_length_and_bend_less_at_high_rigidity() -> None:
     directions = pixel_centres(2)
     before = math.inf
     for rigidity in (10.0, 40.0, 160.0, 640.0):
@@ -94,7 +94,7 @@ def test_smaller_steps_change_little() -> None:
     assert np.median(error) > 0
 
 
-def test_the_parts_of_a_field() -> None:
+def test_a_field_is_the_sum_of_its_parts() -> None:
     """Regular, striated and turbulent parts, put together by hand."""
     key, box = np.uint64(9), turbulent_box(1)
     for x, y, z in np.random.default_rng(1).uniform(-6, 6, (50, 3)):
@@ -109,7 +109,7 @@ def test_the_parts_of_a_field() -> None:
         assert field_at(x, y, z, FIELDS["uf23"], box, key) == pytest.approx(factor * ordered + random, abs=1e-10)
 
 
-def test_seeds_and_steps() -> None:
+def test_the_seed_decides_and_paths_end_at_the_sphere() -> None:
     directions = pixel_centres(1)
     one, two, again = (track("jf12-planck", directions, 30.0, seed=seed) for seed in (1, 2, 1))
     assert np.array_equal(one, again)
@@ -119,7 +119,7 @@ def test_seeds_and_steps() -> None:
     assert 11.5 < paths < 28.5  # from the Sun to the edge of a sphere of 20 kpc
 
 
-def test_bad_input() -> None:
+def test_unknown_field_rigidity_and_directions_are_refused() -> None:
     with pytest.raises(BadInput, match="unknown Galactic field 'jf21'; did you mean 'jf12'"):
         track("jf21", pixel_centres(1), 10.0)
     with pytest.raises(BadInput, match="rigidity"):

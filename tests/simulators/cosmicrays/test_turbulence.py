@@ -27,14 +27,14 @@ def box() -> NDArray[np.float32]:
     return turbulent_box(3)
 
 
-def test_unit_rms_between_the_points(box: NDArray[np.float32]) -> None:
+def test_field_has_unit_rms_also_between_grid_points(box: NDArray[np.float32]) -> None:
     rng = np.random.default_rng(1)
     squares = [sum(b * b for b in between(box, *place)) for place in rng.uniform(-5, 5, (40_000, 3))]
     # 40000 places see about (1.28 / 0.1)^3 = 2000 independent cells of three components: 2 % of the square
     assert np.mean(squares) == pytest.approx(1.0, abs=0.06)
 
 
-def test_trilinear(box: NDArray[np.float32]) -> None:
+def test_field_between_grid_points_is_trilinear_and_periodic(box: NDArray[np.float32]) -> None:
     """At a point its value, halfway the mean of neighbours, and periodic."""
     place = np.array([5, 126, 127]) * SPACING
     assert between(box, *(place + 1e-12)) == pytest.approx(box[5, 126, 127], abs=1e-5)
@@ -44,7 +44,7 @@ def test_trilinear(box: NDArray[np.float32]) -> None:
     assert between(box, *shifted) == pytest.approx(between(box, *(place + SPACING / 3)), abs=1e-5)
 
 
-def test_no_divergence_and_kolmogorov(box: NDArray[np.float32]) -> None:
+def test_turbulence_has_no_divergence_and_kolmogorovs_spectrum(box: NDArray[np.float32]) -> None:
     modes = np.fft.fftn(box.astype(np.float64), axes=(0, 1, 2))
     waves = np.fft.fftfreq(CELLS, 1 / CELLS)
     k = np.stack(np.meshgrid(waves, waves, waves, indexing="ij"), axis=-1)
@@ -61,7 +61,7 @@ def test_no_divergence_and_kolmogorov(box: NDArray[np.float32]) -> None:
     assert slope == pytest.approx(-11 / 3, abs=0.15)  # the first shell holds a few hundred modes: 5 %
 
 
-def test_coherence_length(box: NDArray[np.float32]) -> None:
+def test_coherence_length_is_that_of_the_definition(box: NDArray[np.float32]) -> None:
     """L_c = integral of <B(0).B(x)> / <B^2> over all x (Harari et al.), from the box itself along its axes."""
     assert coherence_length(longest_wave(), 2 * SPACING) == pytest.approx(COHERENCE, rel=1e-9)
     correlation = np.zeros(CELLS)
@@ -74,13 +74,13 @@ def test_coherence_length(box: NDArray[np.float32]) -> None:
     assert measured == pytest.approx(COHERENCE, rel=0.2)
 
 
-def test_seeds(box: NDArray[np.float32]) -> None:
+def test_the_seed_alone_decides_the_box(box: NDArray[np.float32]) -> None:
     other = turbulent_box(4)
     assert abs(np.mean(box * other)) < 0.01
     assert np.array_equal(turbulent_box(4), other)
 
 
-def test_striation_signs() -> None:
+def test_striation_signs_are_fair_and_alike_within_a_cube() -> None:
     rng = np.random.default_rng(1)
     cubes = rng.integers(-200, 200, (20_000, 3))
     key = np.uint64(5)

@@ -22,22 +22,22 @@ VECTORS = {
 
 
 @pytest.mark.parametrize("place", VECTORS)
-def test_the_authors_vectors(place: tuple[float, float, float]) -> None:
+def test_field_is_that_of_the_authors_vectors(place: tuple[float, float, float]) -> None:
     # 1e-8: the last digit given; the limit of an infinite scale of eq. 38 (theirs is 1 Gpc) adds less
     assert regular(*map(float, place), UF23_BASE) == pytest.approx(VECTORS[place], abs=1e-8)
 
 
-def test_value_at_the_sun() -> None:
+def test_field_at_the_sun_is_the_known_one() -> None:
     expected = (0.062772743729, 0.350648666758, 0.000293486607)
     assert regular(-8.2, 0.0, 0.0, UF23_BASE) == pytest.approx(expected, abs=1e-11)
 
 
-def test_nothing_beyond_30_kpc() -> None:
+def test_there_is_no_field_beyond_30_kpc() -> None:
     assert regular(0.0, 21.3, 21.3, UF23_BASE) == (0, 0, 0)
     assert np.linalg.norm(regular(0.0, 21.1, 21.1, UF23_BASE)) > 0
 
 
-def test_no_divergence() -> None:
+def test_disk_and_halo_have_no_divergence() -> None:
     """Disk (within its height) and halo are divergence-free by construction, but for the edges of the disk in r."""
     rng = np.random.default_rng(2)
     step = 1e-4

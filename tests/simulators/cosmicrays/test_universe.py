@@ -24,7 +24,7 @@ from cloudchamber.simulators.cosmicrays.universe import (
 NO_DEFLECTION = SkyOptions(coherent=0.0, blurring=0.0, cosmic_rays=300)
 
 
-def test_loss_lengths() -> None:
+def test_loss_lengths_are_those_of_the_publication() -> None:
     # hep-ph/9704387: 3.66e-8 exp(-287/E) per year; 1 Mpc = 3.2616e6 light years; 1000 Mpc for the rest
     for energy in (40.0, 100.0, 250.0):
         expected = 1 / (3.2616e6 * 3.66e-8 * math.exp(-287 / energy) + 1e-3)
@@ -33,7 +33,7 @@ def test_loss_lengths() -> None:
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.4, 0.0])
-def test_columns_and_labels(fraction: float) -> None:
+def test_a_cosmic_ray_is_signal_if_its_source_gave_two(fraction: float) -> None:
     options = UniverseOptions(sky=NO_DEFLECTION, density=1e-6, signal_fraction=fraction)
     skies = draw_universes(options, 20, 1)
     assert skies["sources"].dtype == np.int32
@@ -52,7 +52,7 @@ def test_columns_and_labels(fraction: float) -> None:
             assert not skies["source"][sky].any()
 
 
-def test_seeds() -> None:
+def test_the_seed_alone_decides_the_universes() -> None:
     options = UniverseOptions(sky=NO_DEFLECTION)
     one, same, other = (draw_universes(options, 2, seed) for seed in (1, 1, 2))
     assert all(np.array_equal(one[name], same[name]) for name in one)
@@ -75,7 +75,7 @@ def counts_by_source(monkeypatch: pytest.MonkeyPatch, minimum: float, distances:
     return np.sort(numbers)[::-1]
 
 
-def test_fluxes_of_given_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fluxes_of_sources_fall_with_distance_and_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     distances = [10.0, 20.0, 40.0]
     numbers = counts_by_source(monkeypatch, 40.0, distances)
     flux = np.array([math.exp(-d / loss_length(46.0)) / d**2 for d in distances])
@@ -112,13 +112,13 @@ def test_the_share_of_the_strongest_falls_with_density() -> None:
 
 
 @pytest.mark.parametrize("number", [10, 50, 250])
-def test_stated_densities(number: int) -> None:
+def test_stated_densities_give_their_numbers_of_sources(number: int) -> None:
     sources = draw_universes(UniverseOptions(density=DENSITIES[number]), 400, 6)["sources"]
     # 4 standard errors, and 1 % for the stated densities
     assert sources.mean() == pytest.approx(number, abs=4 * sources.std() / 20 + 0.01 * number)
 
 
-def test_density_for() -> None:
+def test_a_number_of_sources_is_turned_into_its_density() -> None:
     options = UniverseOptions(sky=NO_DEFLECTION)
     density = density_for(options, 30, universes=100)
     sources = draw_universes(dataclasses.replace(options, density=density), 400, 7)["sources"]
@@ -143,6 +143,6 @@ def test_partial_exposure_sees_only_its_sky() -> None:
         ({"signal_fraction": 1.1}, "signal fraction"),
     ],
 )
-def test_wrong_options(changes: dict[str, float], message: str) -> None:
+def test_options_that_cannot_be_are_refused_by_name(changes: dict[str, float], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         UniverseOptions(**changes)

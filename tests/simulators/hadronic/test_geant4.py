@@ -56,7 +56,7 @@ def test_same_seed_same_events_whatever_came_before(geant4: Geant4, beam: Make) 
     assert not np.array_equal(geant4.generate(beam("pi+", "C", 25.0, 50), 13).kind, first.kind)
 
 
-def test_the_talks_setup(geant4: Geant4, beam: Make) -> None:
+def test_pions_on_hydrogen_have_the_elastic_share_of_the_talk(geant4: Geant4, beam: Make) -> None:
     """Pion of 25 GeV on hydrogen: about 14 % "exchange a tiny amount of energy", which is elastic scattering.
 
     15.8 +- 0.3 % and 8.6 inelastic particles were found with other tables; 4000 events know them to 0.6 % and 0.1.
@@ -110,7 +110,7 @@ def test_completed_leaves_whole_events_as_they_are(geant4: Geant4, beam: Make) -
     assert events.nucleus[0] == 1000000000 + 260000 + 10 * ISOTOPES["Fe"]
 
 
-def test_official_data_sets_win(tmp_path: Path) -> None:
+def test_official_data_sets_win_over_home_made_ones(tmp_path: Path) -> None:
     home, official = tmp_path / "home", tmp_path / "official"
     found, label = geant4_environment({}, home)
     assert label == HOME_MADE
@@ -136,7 +136,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
         Geant4(tmp_path)
 
 
-def test_ends_with_its_owner(tmp_path: Path) -> None:
+def test_geant4_ends_with_the_process_that_owns_it(tmp_path: Path) -> None:
     """A process that is killed leaves no Geant4 behind: it ends when its input does."""
     code = (
         "from pathlib import Path; import os, sys;"

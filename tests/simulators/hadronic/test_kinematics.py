@@ -47,7 +47,7 @@ def test_turns_are_rotations_that_take_z_to_the_direction() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 40), st.integers(0, 10_000), st.floats(1.05, 30.0))
-def test_projection_is_exact(n: int, seed: int, slack: float) -> None:
+def test_a_projected_event_conserves_four_momentum_exactly(n: int, seed: int, slack: float) -> None:
     rng = np.random.default_rng(seed)
     p, mass = rng.normal(size=(n, 3)) * [0.4, 0.4, 2.0], rng.choice([0.1395, 0.4937, 0.9383], n)
     centred = p[:, :2] - p[:, :2].mean(axis=0)
@@ -83,7 +83,7 @@ def test_what_cannot_be_projected_is_said_and_left() -> None:
 
 
 @pytest.mark.parametrize("energy", [2.3, 60.0])
-def test_speed_and_accuracy_of_a_thousand_events(energy: float) -> None:
+def test_a_thousand_events_are_projected_accurately(energy: float) -> None:
     rng = np.random.default_rng(4)
     p, mass = rng.normal(size=(8000, 3)) * [0.2, 0.2, 1.0], np.full(8000, 0.1395)
     found, _, good = project(p, mass, 8 * np.arange(1001), np.full(1000, energy))

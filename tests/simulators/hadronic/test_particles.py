@@ -39,7 +39,7 @@ def test_antiparticles_have_the_opposite_numbers() -> None:
         assert tuple(quantum_numbers(-code)) == tuple(-one for one in quantum_numbers(code))
 
 
-def test_many_at_once() -> None:
+def test_quantum_numbers_of_many_codes_come_in_order() -> None:
     codes = np.array([2212, -211, 1000060120, -321, 2212])
     assert conserved(codes).tolist() == [list(KNOWN[code]) for code in codes.tolist()]
     assert conserved(np.zeros(0, np.int32)).shape == (0, 3)

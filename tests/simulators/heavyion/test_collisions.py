@@ -35,7 +35,7 @@ REFERENCE = {
 
 
 @pytest.mark.parametrize("name", ["Pb", "U"])
-def test_agrees_with_trento(name: str) -> None:
+def test_mean_observables_agree_with_those_of_trento(name: str) -> None:
     one = nucleus(name)
     events = collide(one, one, 30_000, seed=21)
     central = events["multiplicity"] >= np.quantile(events["multiplicity"], 0.95)
@@ -175,7 +175,7 @@ def test_batches_do_not_change_events(seed: int, first: int, cut: int) -> None:
         assert np.array_equal(values, np.concatenate([part[name] for part in parts]))
 
 
-def test_seeds_differ() -> None:
+def test_collisions_of_two_seeds_share_no_event() -> None:
     lead = nucleus("Pb")
     one, two = (collide(lead, lead, 5, seed)["multiplicity"] for seed in (1, 2))
     assert not np.intersect1d(one, two).size
@@ -212,7 +212,7 @@ def test_orientations_can_be_fixed() -> None:
     assert abs(abs(phase) - math.pi) < 0.1
 
 
-def test_scaling_laws() -> None:
+def test_multiplicity_scales_with_normalization_and_participants() -> None:
     lead = nucleus("Pb")
     base = collide(lead, lead, 50, 3)
     scaled = collide(lead, lead, 50, 3, CollisionOptions(normalization=19))
@@ -248,7 +248,7 @@ def test_bad_options_are_refused_in_one_line(options: dict[str, float], words: s
     assert caught.value.status == 2
 
 
-def test_counts_and_grids_at_the_border() -> None:
+def test_wrong_counts_and_orientations_are_refused_and_small_grids_work() -> None:
     lead, proton = nucleus("Pb"), nucleus("p")
     for n in (0, -1):
         with pytest.raises(BadInput, match="need at least 1"):

@@ -54,7 +54,7 @@ def test_configurations_are_picked_and_turned(tmp_path: Path) -> None:
     assert 5.5 < max(length) <= 6.0 + 1e-9
 
 
-def test_names() -> None:
+def test_configuration_files_are_known_by_their_suffix() -> None:
     assert all(is_configurations(f"x{suffix}") for suffix in (".h5", ".hdf5", ".hdf", ".hd5", ".npz", ".HDF5"))
     assert not is_configurations("Pb")
 
@@ -71,7 +71,9 @@ def test_names() -> None:
         ({}, "exactly one"),
     ],
 )
-def test_bad_files_are_refused(tmp_path: Path, arrays: dict[str, NDArray[np.float64]], words: str) -> None:
+def test_arrays_that_are_no_configurations_are_refused(
+    tmp_path: Path, arrays: dict[str, NDArray[np.float64]], words: str
+) -> None:
     np.savez(tmp_path / "bad.npz", **arrays)
     for path in (tmp_path / "bad.npz", write_hdf5(tmp_path / "bad.h5", **arrays)):
         with pytest.raises(BadInput, match=words) as caught:
@@ -79,7 +81,7 @@ def test_bad_files_are_refused(tmp_path: Path, arrays: dict[str, NDArray[np.floa
         assert "\n" not in str(caught.value)
 
 
-def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+def test_missing_and_unreadable_configuration_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         read_configurations(tmp_path / "none.h5")
     for name in ("broken.h5", "broken.npz"):

@@ -59,7 +59,7 @@ def test_energy_sets_the_cross_section(sqrt_s: float, measured: float, error: fl
     assert abs(cross_section_at(sqrt_s) - measured) < 1.5 * error
 
 
-def test_impossible_requests_are_refused() -> None:
+def test_an_opacity_or_energy_out_of_range_is_refused() -> None:
     with pytest.raises(BadInput, match="no opacity"):
         opacity(6.4, 0.05, 0.05, 1)
     with pytest.raises(BadInput, match="10 to 100000 GeV"):

@@ -77,7 +77,7 @@ def test_density_is_one_inside_half_at_the_surface_and_falls_outside() -> None:
     assert 0 < density(skin, 8.0, 0, 0) < 0.1
 
 
-def test_changes_keep_the_rest() -> None:
+def test_a_changed_nucleus_keeps_its_other_parameters() -> None:
     changed = nucleus("U", beta2=0.1)
     assert (changed.beta2, changed.beta4, changed.radius) == (0.1, 0.093, 6.81)
     assert changed.source.startswith("changed from")
@@ -106,7 +106,7 @@ def test_bad_nuclei_are_refused_in_one_line(name: str, changes: dict[str, float]
     assert "\n" not in str(caught.value)
 
 
-def test_configurations_need_positions() -> None:
+def test_a_nucleus_of_configurations_needs_their_positions() -> None:
     with pytest.raises(BadInput, match="needs an array"):
         Nucleus("mine", 2, 1, kind="configurations")
 

@@ -96,7 +96,7 @@ def test_deuteron_is_hulthen_and_symmetric() -> None:
     assert not positions(nucleus("p"), 2).any()
 
 
-def test_rotations_are_uniform() -> None:
+def test_rotations_are_proper_and_uniform() -> None:
     """Every entry of a uniform rotation has mean 0, variance 1/3 and fourth moment 1/5."""
     matrix, drawn = np.empty((3, 3)), []
     for i in range(20_000):
@@ -149,13 +149,13 @@ def test_common_random_numbers_move_nucleons_smoothly() -> None:
 
 
 @pytest.mark.parametrize("shape", [0.3, 1.0, 2.5])
-def test_gamma_numbers(shape: float) -> None:
+def test_gamma_numbers_have_their_mean_and_variance(shape: float) -> None:
     values = np.array([unit_gamma(np.uint64(key_of(np.uint64(3), i)), shape) for i in range(20_000)])
     assert abs(values.mean() - 1) < 5 / math.sqrt(shape * len(values))
     assert values.var() == pytest.approx(1 / shape, rel=0.12)
 
 
-def test_uniform_and_normal_numbers() -> None:
+def test_uniform_and_normal_numbers_have_their_moments() -> None:
     key = np.uint64(mix(np.uint64(9)))
     u = np.array([uniform(key, i) for i in range(20_000)])
     assert 0 <= u.min() < u.max() < 1
