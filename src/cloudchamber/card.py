@@ -52,44 +52,32 @@ def card(study: Study) -> list[Part]:
         Part("Probes", "", [Entry(f"{name}: {probe.title}") for name, probe in study.probes.items()]),
     ]
     if study.extras:
-        found.append(
-            Part(
-                "Extras", "", [Entry(f"{one} ({'installed' if installed(one) else 'missing'})") for one in study.extras]
-            )
-        )
-    settings = [
-        Entry(
-            f"{key} = {', '.join(_value(config, key) for config in study.presets.values())}: {field.description or ''}"
-        )
-        for key, field in type(first).model_fields.items()
-    ]
+        state = {one: "installed" if installed(one) else "missing" for one in study.extras}
+        found.append(Part("Extras", "", [Entry(f"{one} ({how})") for one, how in state.items()]))
+    settings = []
+    for key, field in type(first).model_fields.items():
+        values = ", ".join(str(getattr(config, key)) for config in study.presets.values())
+        settings.append(Entry(f"{key} = {values}: {field.description or ''}"))
     return [*found, Part("Settings", f" (--set key=value), by preset: {', '.join(study.presets)}", settings)]
 
 
-def _value(config: Any, key: str) -> str:
-    return str(getattr(config, key))
+STEPS = {
+    "simulate": "the records of a chunk",
+    "inputs": "records to what predictors read",
+    "targets": "records to what is predicted",
+    "groups": "records that stay in one split",
+    "events": "columns of records to events",
+    "rows": "metrics with errors",
+    "gallery": "pictures of the data",
+    "sections": "the report",
+}
+"""What a study may say itself, and what that is."""
 
 
 def _steps(study: Study) -> list[Entry]:
     """What a study does itself, and where."""
-    steps: dict[str, Callable[..., Any] | None] = {"simulate": study.simulate, "sections": study.sections}
-    if isinstance(study, PredictorStudy):
-        steps = {
-            "simulate": study.simulate, "inputs": study.inputs, "targets": study.targets, "groups": study.groups,
-            "rows": study.rows, "sections": study.sections,
-        }  # fmt: skip
-    elif isinstance(study, GeneratorStudy):
-        steps = {"simulate": study.simulate, "events": study.events, "rows": study.rows, "sections": study.sections}
-    texts = {
-        "simulate": "simulate: the records of a chunk",
-        "inputs": "inputs: records to what predictors read",
-        "targets": "targets: records to what is predicted",
-        "groups": "groups: records that stay in one split",
-        "events": "events: columns of records to events",
-        "rows": "rows: metrics with errors",
-        "sections": "sections: the report",
-    }
-    found = [Entry(texts[name], _home(step)) for name, step in steps.items() if step is not None]
+    said = ((name, text, getattr(study, name, None)) for name, text in STEPS.items())
+    found = [Entry(f"{name}: {text}", _home(step)) for name, text, step in said if step is not None]
     return found + [Entry(f"explanation {name}", _home(one)) for name, one in study.explanations.items()]
 
 
