@@ -36,7 +36,7 @@ def test_settings_are_kept_and_read_back(toy_run: Path) -> None:
     assert opened.finished
     assert opened.seed == 3
     assert opened.config.model_dump() == load_study(TOY).preset("tiny").model_dump()
-    assert opened.record["wall_s"].keys() == {"simulate", "train", "evaluate", "explain"}
+    assert opened.record["wall_s"].keys() == {"simulate", "train", "evaluate"}  # nothing to explain
     for name in ("version", "commit", "hardware", "host", "python", "packages", "command", "data_hash"):
         assert opened.record[name]
 

@@ -26,6 +26,13 @@ def test_convolution_is_a_polynomial_of_the_laplacian() -> None:
     np.testing.assert_allclose(conv(torch.from_numpy(features)).detach().numpy(), expected, atol=3e-6)
 
 
+def test_weights_start_with_the_variance_of_two_over_what_adds_up() -> None:
+    # 20 480 normal numbers: their spread is known to 1 / sqrt(40 960) = 0.5 %
+    torch.manual_seed(2)
+    weight = ChebyshevConv(1, 64, 64, order=5, neighbours=8).weight
+    assert weight.std().item() == pytest.approx((2 / (5 * 64)) ** 0.5, rel=0.03)
+
+
 def test_order_one_looks_at_each_pixel_alone() -> None:
     conv = ChebyshevConv(2, 3, 4, order=1)
     features = torch.randn(48, 2, 3)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cloudchamber.data.final_states import encode, vocabulary_of
-from cloudchamber.learning.flow_matching import FlowStates, shuffled
+from cloudchamber.learning.flow_matching import FlowMatching, FlowStates, shuffled
 from cloudchamber.learning.interaction_flow import (
     FlowGenerator,
     FlowShape,
@@ -109,8 +109,6 @@ def test_kinds_for_other_generators_keep_the_books(fitted: tuple[FlowGenerator, 
 def test_an_interrupted_training_ends_with_the_same_weights(
     fitted: tuple[FlowGenerator, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cloudchamber.learning.flow_matching import FlowMatching
-
     whole = FlowMatching.loss
 
     def stop(self: FlowMatching, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -150,6 +148,27 @@ def test_batches_hold_every_event_once_and_similar_numbers() -> None:
     number = np.diff(offsets.numpy())
     padding = sum(len(rows) * number[rows].max() for rows in batches) / number.sum()
     assert padding < 1.15
+
+
+def test_loss_is_zero_for_the_velocity_of_lines_that_end_in_the_events() -> None:
+    """A line that is at u_t at time t and ends in u_1 at time 1 has the velocity (u_1 - u_t) / (1 - t)."""
+    events = made(64, 5)
+    states = encode(events, vocabulary_of(events))
+    model = InteractionFlow(vocabulary_of(events), (1, 1), *SHAPE)
+    standardize(model, events, states)
+    found = flow_states(model, events, states)
+    found = replace(found, u=found.u * torch.tensor([0.0, 0.0, 1.0]))  # the same whatever the turn about the beam
+    rows = torch.arange(len(found))
+    _, end = found.padded(rows.numpy())
+
+    class Straight(torch.nn.Module):
+        def forward(self, u: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+            return (end - u) / (1 - others[-1])[:, None, None]
+
+    model.flow = Straight()  # type: ignore[assignment]
+    task = FlowMatching(model, TrainingOptions(), found, found, events, lambda *_: events, 1)
+    # single precision: 1e-7 / (1 - t) with t up to 0.98 or so, squared
+    assert float(task.loss((rows, torch.tensor(3)))) < 1e-8
 
 
 def test_conditions_name_projectile_nucleus_and_energy() -> None:

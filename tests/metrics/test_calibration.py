@@ -32,6 +32,14 @@ def test_true_gaussians_lie_on_the_diagonal() -> None:
     assert pull_width(truth, np.zeros(20_000), std).value == pytest.approx(1, abs=0.02)
 
 
+def test_stated_error_of_a_pull_width_is_its_scatter() -> None:
+    found = [
+        pull_width(truth, np.zeros(200), np.ones(200)) for truth in np.random.default_rng(12).normal(size=(2000, 200))
+    ]
+    # the scatter of 2000 widths is known to 1 / sqrt(4000) = 1.6 %
+    assert np.mean([one.error for one in found]) == pytest.approx(np.std([one.value for one in found]), rel=0.06)
+
+
 def test_no_records_have_no_calibration() -> None:
     assert math.isnan(coverage(np.ones(0), np.ones(0), np.ones(0), 0.5).value)
     assert math.isnan(pull_width(np.ones(0), np.ones(0), np.ones(0)).value)

@@ -55,6 +55,9 @@ def test_draws_have_the_likelihood_that_the_network_says(projectile: int) -> Non
     channel, direction of an elastic projectile and strangeness of a K0L included."""
     torch.manual_seed(3)
     network, _ = tiny()
+    answers = network.channel[-1]
+    assert isinstance(answers, torch.nn.Linear)
+    answers.bias.data = torch.tensor([0.2, 1.3, -1.1])  # of different probability: none serves for another
     condition = torch.tensor([[CODES.index(projectile), 1.0, 1.0, 10.0]]).double().repeat(20_000, 1)
     with torch.inference_mode():
         elastic, back, strangeness, counts = network.draw(condition, torch.rand(20_000, 7).double())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cloudchamber.simulators.hadronic.events import Beam, Events
+from cloudchamber.simulators.hadronic.events import Beam, Events, incoming_of
+from cloudchamber.simulators.hadronic.particles import masses
 
 
 def events(count: list[int], momentum: np.ndarray) -> Events:
@@ -38,3 +39,14 @@ def test_sums_of_many_events_are_as_exact_as_those_of_one() -> None:
     energies = rng.uniform(0, 1e3, size=(80_000, 3))  # three at a time: one rounding each
     off = events([3] * len(energies), np.zeros((energies.size, 4))).sums(energies.ravel()) - energies.sum(axis=1)
     assert np.abs(off).max() < 1e-12
+
+
+def test_incoming_projectile_is_on_its_mass_shell() -> None:
+    kinds = np.array([211, 321, 2212, 2112], np.int32)
+    direction = np.tile([0.6, 0.0, 0.8], (4, 1))
+    nucleus, incoming = incoming_of(Beam(kinds, np.array([1, 6, 29, 82], np.int32), np.full(4, 0.5), direction))
+    energy = incoming[:, 0] - masses(nucleus)  # of the projectile: the nucleus is at rest
+    np.testing.assert_allclose(energy - masses(kinds), 0.5, rtol=1e-9)  # lead weighs 200 GeV: rounding of 1e-13
+    momentum = np.linalg.norm(incoming[:, 1:], axis=1)
+    np.testing.assert_allclose(np.sqrt(energy**2 - momentum**2), masses(kinds), rtol=1e-9)
+    np.testing.assert_allclose(incoming[:, 1:] / momentum[:, None], direction, atol=1e-12)
