@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +15,11 @@ import h5py
 import numpy as np
 import pytest
 
+from cloudchamber.data.store import Dataset
+from cloudchamber.study import load_study
+
 PHOTONS = str(Path(__file__).parents[1] / "src" / "cloudchamber" / "studies" / "photon_mean_free_path.py")
+TOY = str(Path(__file__).with_name("toy_study.py"))
 COMMAND = [sys.executable, "-m", "cloudchamber.cli"]
 
 
@@ -46,12 +51,13 @@ def photon_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_takes_less_than_half_a_second() -> None:
-    """Under half a second (best of five: the machine may be busy)."""
+    """Of the processor, best of five: other tests run beside this one."""
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert cloudchamber("--help").returncode == 0
-        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 0.5
 
 
@@ -261,51 +267,40 @@ def test_a_second_process_in_the_same_run_directory_is_refused(photon_run: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["simulating", "training"])
+@pytest.mark.parametrize(
+    ("source", "settings", "sign"),
+    [
+        pytest.param(TOY, [], "cache/**/shard-00002*.h5", id="simulating"),
+        pytest.param(PHOTONS, ["--set", "epochs=40"], "runs/**/network/member-0/last.ckpt", id="training"),
+    ],
+)
 def test_a_run_killed_at_any_stage_goes_on_to_the_same_data(
-    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, settings: list[str], sign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed during simulation or training, the run goes on and ends with the data of an undisturbed one."""
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "cache"))
-    settings = ["--set", "events=1000", "--set", "epochs=6"]
-    command = [
-        *COMMAND,
-        "run",
-        "nuclear-shape",
-        "--preset",
-        "tiny",
-        "--workers",
-        "1",
-        "--runs",
-        str(tmp_path / "runs"),
-        *settings,
-    ]
+    monkeypatch.setenv("TOY_GATE", str(tmp_path / "gate"))  # the toy's simulation does not end before it is there
+    own = ["--preset", "tiny", "--workers", "1", *settings]
+    command = [*COMMAND, "run", source, "--runs", str(tmp_path / "runs"), *own]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-    sign = "cache/**/shard-00002*.h5" if stage == "simulating" else "runs/**/resnet/member-0/last.ckpt"
     deadline = time.monotonic() + 240
     while not list(tmp_path.glob(sign)):
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    (run,) = (tmp_path / "runs" / "nuclear-shape").iterdir()
+    (tmp_path / "gate").touch()
+    (run,) = (tmp_path / "runs").glob("*/*")
     assert (run / "STATUS").read_text() == "running\n"
     done = cloudchamber("run", "--resume", run, "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert (run / "STATUS").read_text() == "finished\n"
-    killed_data = json.loads((run / "run.json").read_text())["data_hash"]
-    for name in ("metrics.json", "history.csv", "predictions.h5", "report.html", "explanations/attention.h5"):
+    record = json.loads((run / "run.json").read_text())
+    for name in ("metrics.json", "predictions.h5", "report.html", "training_range.h5"):
         assert (run / name).stat().st_size > 0
     monkeypatch.setenv("CLOUDCHAMBER_CACHE", str(tmp_path / "fresh"))
-    out = tmp_path / "undisturbed.h5"
-    n = "44"
-    fresh = cloudchamber(
-        "simulate", "nuclear-shape", "-n", n, "-o", out, "--preset", "tiny", "--workers", "1", *settings
-    )
+    fresh = cloudchamber("simulate", source, "-n", str(record["n_records"]), "-o", tmp_path / "undisturbed.h5", *own)
     assert fresh.returncode == 0, fresh.stderr
-    from cloudchamber.data.store import Dataset
-    from cloudchamber.study import load_study
-
-    study = load_study("nuclear-shape")
-    assert Dataset([out], study.schema).hash() == killed_data
+    undisturbed = Dataset([tmp_path / "undisturbed.h5"], load_study(source).schema)
+    assert undisturbed.hash() == record["data_hash"]
