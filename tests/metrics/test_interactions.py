@@ -192,6 +192,15 @@ def test_each_broken_conservation_law_is_counted() -> None:
     assert violations(open_ended)["strangeness"].tolist() == [0, 0]
 
 
+def test_a_long_lived_kaon_brings_strangeness_of_either_sign() -> None:
+    left = [[321, 2112], [211, 3122], [130, 2212], [211, 2112], [321, 321, 3122, 3112], [321, 321, 2112]]
+    made = events_of([[211] * len(one) for one in left])  # momenta say nothing of strangeness
+    beam = replace(made.beam, projectile=np.full(len(left), 130, np.int32))
+    events = replace(made, beam=beam, kind=np.concatenate(left).astype(np.int32))
+    # a K+, a Lambda or the kaon itself may leave; an even number of strange quarks may not
+    assert violations(events)["strangeness"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
 def test_missing_momentum_is_seen() -> None:
     good = events_of([[211, 2212], [211, 2212, 111]])
     changed = good.momentum.copy()

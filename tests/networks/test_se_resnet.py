@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cloudchamber.networks.se_resnet import SEResNet, tiny
+from cloudchamber.networks.se_resnet import ResidualBlock, SEResNet, tiny
 
 
 def parameters(module: nn.Module) -> int:
@@ -51,6 +51,19 @@ def test_forward_is_head_of_features_and_starts_as_its_shortcuts() -> None:
     for module in network.modules():
         if hasattr(module, "second"):
             assert not module.second[-1].weight.any()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_both_ways_through_a_block_see_the_relu_of_its_input(stride: int) -> None:
+    torch.manual_seed(5)
+    block = ResidualBlock(4, 4, stride, 2).eval()
+    images = torch.randn(3, 4, 8, 8)
+    if stride == 1:
+        assert torch.equal(block(images), images.relu()), "it starts as its shortcut"
+    nn.init.normal_(block.second[-1].weight)
+    changed = torch.where(images < 0, 10 * images, images)
+    assert torch.equal(block(changed), block(images))
+    assert not torch.equal(block(images + 1), block(images))
 
 
 def test_size_must_be_halved_three_times() -> None:

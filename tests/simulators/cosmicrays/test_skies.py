@@ -15,7 +15,8 @@ from cloudchamber.schema import Arrays, BadInput
 from cloudchamber.simulators.cosmicrays import lens as lens_room
 from cloudchamber.simulators.cosmicrays.directions import GALACTIC_TO_EQUATORIAL
 from cloudchamber.simulators.cosmicrays.exposure import relative_exposure
-from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies, redraw
+from cloudchamber.simulators.cosmicrays.lens import pixel_centres
+from cloudchamber.simulators.cosmicrays.skies import SkyOptions, draw_skies, redraw, seen_by
 from cloudchamber.simulators.cosmicrays.spectrum import draw_energies
 
 
@@ -137,6 +138,18 @@ def test_the_place_of_a_cosmic_ray_tells_nothing() -> None:
         assert energy[:, 0].mean() == pytest.approx(
             energy[:, -1].mean(), abs=5 * float(energy.std()) * math.sqrt(2 / 4000)
         )
+
+
+@pytest.mark.parametrize("exposure", ["auger", "telescope-array"])
+def test_chance_to_be_seen_is_exposure_over_its_maximum(exposure: str) -> None:
+    """The largest exposure is looked for among pixels of 2 degrees, good to 1 %; and 5 binomial errors."""
+    points, number = pixel_centres(32), 20_000
+    relative = relative_exposure(points, exposure)
+    rng = np.random.default_rng(4)
+    for place in np.argsort(relative)[:: len(points) // 8]:
+        expected = relative[place] / relative.max()
+        seen = seen_by(rng, SkyOptions(exposure=exposure), np.repeat(points[[place]], number, axis=0)).mean()
+        assert abs(seen - expected) <= 0.01 * expected + 5 * np.sqrt(expected * (1 - expected) / number)
 
 
 def test_partial_exposure_weights_signals() -> None:

@@ -101,6 +101,22 @@ def test_a_recoil_that_is_not_listed_is_added(geant4: Geant4, beam: Make) -> Non
     assert np.sqrt(square) == pytest.approx(193.68767619713637, abs=1e-6)  # on its mass shell without being told
 
 
+def test_a_recoil_that_is_missing_becomes_the_last_of_its_event() -> None:
+    kinds = [[2212, 1000060120], [211, 2112, 1000060120], [2112, 211, 1000060120]]
+    offsets = np.cumsum([0, *map(len, kinds)])
+    kind = np.concatenate(kinds).astype(np.int32)
+    momentum = np.random.default_rng(1).uniform(1, 2, (len(kind), 4))
+    incoming = np.add.reduceat(momentum, offsets[:-1])
+    beam = Beam(np.full(3, 2212, np.int32), np.full(3, 6, np.int32), np.ones(3), np.tile([0.0, 0.0, 1.0], (3, 1)))
+    nucleus, channel = np.full(3, 1000060120, np.int32), np.array([ELASTIC, INELASTIC, INELASTIC], np.uint8)
+    whole = Events(beam, nucleus, incoming, channel, offsets, kind, momentum)
+    listed = np.delete(np.arange(len(kind)), [1, 7])  # the first event's nucleus is lost, and the last one's
+    found = completed(Events(beam, nucleus, incoming, channel, np.array([0, 1, 4, 6]), kind[listed], momentum[listed]))
+    assert found.offsets.tolist() == whole.offsets.tolist()
+    assert found.kind.tolist() == whole.kind.tolist()
+    np.testing.assert_allclose(found.momentum, whole.momentum, rtol=1e-12)  # rounding of the difference
+
+
 def test_completed_leaves_whole_events_as_they_are(geant4: Geant4, beam: Make) -> None:
     events = geant4.generate(beam("pi+", "Fe", 10.0, 30), 2)
     again = completed(events)

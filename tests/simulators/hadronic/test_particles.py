@@ -12,6 +12,7 @@ from cloudchamber.simulators.hadronic.particles import (
     PROJECTILES,
     TARGETS,
     conserved,
+    masses,
     nucleus_code,
     projectile_code,
     quantum_numbers,
@@ -50,6 +51,16 @@ def test_nuclei_are_named_after_charge_and_mass_number() -> None:
     assert nucleus_code(0, 1) == 2112
     for name, charge in TARGETS.items():
         assert tuple(quantum_numbers(NUCLEI[charge])) == (charge, ISOTOPES[name], 0)
+
+
+HYPERNUCLEI = {1010010030: 2.9911, 1010010040: 3.9226, 1010020050: 4.8399, 1020020060: 5.9518}
+"""Masses in GeV of nuclei with one Lambda and with two: lightest nucleus and Lambdas less the measured binding (review
+of Gal, Hungerford and Millener, Rev. Mod. Phys. 88 (2016) 035004)."""
+
+
+def test_a_hypernucleus_weighs_as_its_core_and_lambdas() -> None:
+    # 0.1 to 7 MeV of binding are left out; a nucleon or a Lambda too many weighs 1 GeV
+    assert masses(np.array(list(HYPERNUCLEI))) == pytest.approx(list(HYPERNUCLEI.values()), abs=0.008)
 
 
 def test_unknown_names_and_codes_are_refused() -> None:

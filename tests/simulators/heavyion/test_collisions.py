@@ -209,6 +209,15 @@ def test_common_random_numbers_correlate_shapes_and_stay_unbiased() -> None:
     assert not common[1]["multiplicity"][~common[1]["collided"]].any()
 
 
+def test_the_widest_pair_decides_how_far_all_are_shot() -> None:
+    small, large = nucleus("p"), nucleus("Cu")
+    common = collide_common([(small, small), (large, large)], 200, 1)[1]
+    alone, both = collide(large, large, 200, 1), common["collided"]
+    assert np.array_equal(common["impact_parameter"][both], alone["impact_parameter"][both])
+    assert both.mean() > 0.9  # two protons hardly ever meet where two copper nuclei miss
+    assert alone["impact_parameter"].max() > impact_range(small, small, CollisionOptions())[1]
+
+
 def test_orientations_can_be_fixed() -> None:
     """Tip-tip is round and small, body-body long; the azimuth turns the long axis."""
     uranium = nucleus("U", beta2=0.5, beta4=0.0)
