@@ -9,6 +9,9 @@ SHELL := /bin/bash
 demo: $(VENV)/.installed
 	$(BIN)/cloudchamber run nuclear-shape --preset quick
 
+# two processes of tests share two cores: one thread each is faster than threads that wait for each other
+test coverage: export OMP_NUM_THREADS := 1
+
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
