@@ -6,6 +6,7 @@ Inputs are (sky, cosmic_ray, 4): direction x, y, z (unit vector, Galactic coordi
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -101,7 +102,7 @@ def isotropic_ensemble(train: Samples, ensemble: int, statistic: Callable[[Float
     }
 
 
-class EnsembleSearch:
+class EnsembleSearch(ABC):
     """A search whose test statistic is the largest deviation from isotropic skies over some scales.
 
     Args:
@@ -116,9 +117,9 @@ class EnsembleSearch:
         self.ensemble = ensemble
         self.state: Arrays = {}
 
+    @abstractmethod
     def statistic(self, sky: Floats) -> Floats:
         """What is compared with isotropy (scale,) of a sky (cosmic_ray, 4)."""
-        raise NotImplementedError
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:  # noqa: ARG002
         """Take mean and standard deviation over the isotropic training skies, and write them.

@@ -21,6 +21,7 @@ maximum), because that is multiplications only.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class Best(NamedTuple):
     cosine: Floats
 
 
-class LikelihoodScan:
+class LikelihoodScan(ABC):
     """What the scans share: a hypothesis that is kept on disk, and answers from where its likelihood is largest.
 
     Args:
@@ -110,9 +111,9 @@ class LikelihoodScan:
             weights[row] = probability(best.fraction, best.kappa, best.cosine)
         return weights
 
+    @abstractmethod
     def best(self, sky: Floats) -> Best:
         """Where the likelihood of a sky (cosmic_ray, 4) is largest."""
-        raise NotImplementedError
 
 
 class VonMisesFisherScan(LikelihoodScan):

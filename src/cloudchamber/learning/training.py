@@ -14,6 +14,7 @@ import logging
 import signal
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Kept:
         return iter(self.batches)
 
 
-class AveragedTraining(lightning.LightningModule):
+class AveragedTraining(lightning.LightningModule, ABC):
     """Base of the ways of learning: the optimiser and the average of the weights; see the module's docstring.
 
     Attributes:
@@ -82,17 +83,20 @@ class AveragedTraining(lightning.LightningModule):
         self.found: list[float] = []
         self._losses: list[Tensor] = []
 
+    @abstractmethod
     def epoch_batches(self, epoch: int) -> Loader:
         """Training batches of an epoch: to be defined by the way of learning."""
-        raise NotImplementedError
 
     def loss(self, batch: Batch) -> Tensor:
-        """The loss of a batch, a scalar: to be defined by the way of learning."""
-        raise NotImplementedError
+        """The loss of a batch, a scalar: of those ways of learning that have one.
 
+        Two networks that play against each other have a ``training_step`` of their own instead.
+        """
+        raise TypeError(f"{type(self).__name__} has no loss: it needs a training_step of its own")
+
+    @abstractmethod
     def scores(self) -> list[float]:
         """Numbers from the batches of one validation, as ``score_names``: to be defined by the way of learning."""
-        raise NotImplementedError
 
     def train_dataloader(self) -> Loader:
         """Batches of the epoch at hand."""
