@@ -87,7 +87,7 @@ class AveragedTraining(lightning.LightningModule, ABC):
     def epoch_batches(self, epoch: int) -> Loader:
         """Training batches of an epoch: to be defined by the way of learning."""
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:  # noqa: ARG002
         """The loss of a batch, a scalar: of those ways of learning that have one.
 
         Two networks that play against each other have a ``training_step`` of their own instead.
