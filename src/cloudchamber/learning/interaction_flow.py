@@ -219,7 +219,8 @@ class FlowGenerator:
             if not len(left):
                 break
         else:
-            raise BadInput(f"{len(left)} of {len(kind)} events found no room in {TRIES} tries: give a higher energy")
+            many = f"{len(left)} of {len(kind)} events"
+            raise BadInput(f"{many} found no room in {TRIES} tries: give a higher energy, or train it longer")
         elastic = (kind > model.kinds).any(1).numpy()
         return padded_events(beam, code, momentum, np.where(elastic, ELASTIC, INELASTIC))
 
