@@ -1,6 +1,9 @@
 """Write tables of measured numbers from results/ into the README and the studies' pages; a test checks them.
 
 Command: ``python docs/results_table.py``.
+
+A study that learns has an entry in COLUMNS, RECORDS and DUELS; one that validates a simulator (its results name checks)
+only in DUELS, with one subject instead of two learners.
 """
 
 from __future__ import annotations
@@ -8,6 +11,8 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+
+from cloudchamber.report.validation import met, plain, said_criterion, said_value, said_verdict, validation_of
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- {}: made by docs/results_table.py -->", "<!-- end of results -->"
@@ -74,7 +79,8 @@ DUELS = {
         "mean absolute error [cm]", "test", "mean_free_path", "mae", "network", "likelihood"
     ),
 }  # fmt: skip
-"""What the README says of a study: the measure, its place in the table, the network and the physicist's method."""
+"""What the README says of a study: the measure, its place in the table (sample or check, target, metric), and whose
+numbers: the network's and the physicist's method's, or the subject's of a validation."""
 RECORDS = {
     "nuclear-shape": "hold-out shapes",
     "cosmic-ray-sources": "hold-out skies",
@@ -107,8 +113,38 @@ def badness(target: str, metric: str, value: float) -> float:
     return value if metric in SMALLER_IS_BETTER else -value
 
 
+def checks_table(metrics: dict) -> str:
+    """The numbers of a validation as a Markdown table, check by check, each with its criterion."""
+    validation = validation_of(metrics, Path(f"{metrics['study']}.json"))
+    lines = ["| check | quantity | subject | value | criterion | |", "|---|---|---|---|---|---|"]
+    for check, title in validation.checks.items():
+        for number, row in enumerate(validation.of(check)):
+            verdict = said_verdict(row)
+            cells = [
+                "" if number else title, f"{plain(row['target'])}: {plain(row['metric'])}", validation.subject(row),
+                said_value(row), said_criterion(row), f"**{verdict}**" if verdict == "FAIL" else verdict,
+            ]  # fmt: skip
+            lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    good, judged = met(validation.rows)
+    wall = metrics["wall_s"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            (
+                f"`{metrics['study']}`, preset `{metrics['preset']}`, seed {metrics['seed']}: {good} of {judged} "
+                f"criteria met. {metrics['hardware']}: {wall['simulate'] / 60:.0f} min of simulation, "
+                f"{wall['check'] / 60:.0f} min of checks. Version {metrics['version']}, "
+                f"commit {metrics['commit']}, {metrics['date']}."
+            ),
+        ]
+    )
+
+
 def table(metrics: dict) -> str:
-    """The numbers of one study as a Markdown table; the best of each column in bold."""
+    """The numbers of one study as a Markdown table; of those that learn the best of each column in bold."""
+    if "checks" in metrics:
+        return checks_table(metrics)
     columns = COLUMNS[metrics["study"]]
     rows = {(r["predictor"], r["sample"], r["target"], r["metric"]): r for r in metrics["rows"]}
     best = {}
@@ -148,9 +184,15 @@ def table(metrics: dict) -> str:
 
 
 def summary(results: dict[str, dict]) -> str:
-    """One line a study: the measure, the network's number and the physicist's, the better one in bold."""
+    """One line a study: the measure, the network's number and the physicist's, the better one in bold.
+
+    Validations of simulators have a table of their own behind it, if there are any.
+    """
+    validations = {name: metrics for name, metrics in results.items() if "checks" in metrics}
     lines = ["| study | measured | network | physicist's method | floor |", "|---|---|---|---|---|"]
     for name, metrics in results.items():
+        if name in validations:
+            continue
         measure, sample, target, metric, *duel = DUELS[name]
         rows = {(r["predictor"], r["sample"], r["target"], r["metric"]): r for r in metrics["rows"]}
         known = [rows[one, sample, target, metric] for one in duel]
@@ -162,7 +204,23 @@ def summary(results: dict[str, dict]) -> str:
         floor = next((n for n, card in metrics["predictors"].items() if card["kind"] == "floor"), "")
         cells.append(cell(rows.get((floor, sample, target, metric))))
         lines.append(f"| [`{name}`](docs/studies/{name}.md) | {measure} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(["", *summary_of_validations(validations)] if validations else [])])
+
+
+def summary_of_validations(results: dict[str, dict]) -> list[str]:
+    """One line a simulator: the measure, its number, what was demanded, and how many of all criteria are met."""
+    lines = ["| simulator validated by | measured | value | criterion | all criteria met |", "|---|---|---|---|---|"]
+    for name, metrics in results.items():
+        measure, check, target, metric, subject = DUELS[name]
+        validation = validation_of(metrics, Path(f"{name}.json"))
+        row = validation.row(check, subject, target, metric)
+        good, judged = met(validation.rows)
+        cells = [
+            f"[`{name}`](docs/studies/{name}.md)", measure, f"{validation.subject(row)}: {said_value(row)}",
+            f"{said_criterion(row)}: {said_verdict(row)}", f"{good} of {judged}",
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def put(text: str, mark: str, content: str) -> str:

@@ -10,7 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cloudchamber.study import GeneratorStudy, PredictorStudy, Study, installed, learners_of, study_names
+from cloudchamber.schema import Config
+from cloudchamber.study import (
+    GeneratorStudy,
+    LearningStudy,
+    PredictorStudy,
+    Study,
+    ValidationStudy,
+    installed,
+    learners_of,
+    study_names,
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,6 @@ def card(study: Study) -> list[Part]:
     columns = [
         Entry(f"{name} ({array.axes}) [{array.unit or '1'}]: {array.doc}") for name, array in study.schema.items()
     ]
-    learners = learners_of(study, first, 0, "cpu")
-    lines = [Entry(f"{name} ({one.kind}): {one.title}", type(one).__module__) for name, one in learners.items()]
     found = [Part("Data", f" (one record for each {record})", columns)]
     if isinstance(study, PredictorStudy):
         asked = [
@@ -47,7 +55,7 @@ def card(study: Study) -> list[Part]:
         ]
         found.append(Part("Question", "", asked))
     found += [
-        Part("Generators" if isinstance(study, GeneratorStudy) else "Predictors", "", lines),
+        *_measured(study, first),
         Part("Steps", "", _steps(study)),
         Part("Probes", "", [Entry(f"{name}: {probe.title}") for name, probe in study.probes.items()]),
     ]
@@ -59,6 +67,17 @@ def card(study: Study) -> list[Part]:
         values = ", ".join(str(getattr(config, key)) for config in study.presets.values())
         settings.append(Entry(f"{key} = {values}: {field.description or ''}"))
     return [*found, Part("Settings", f" (--set key=value), by preset: {', '.join(study.presets)}", settings)]
+
+
+def _measured(study: Study, config: Config) -> list[Part]:
+    """What has rows of metrics: learners, or subjects and the checks that are made of them."""
+    if isinstance(study, ValidationStudy):
+        subjects = [Entry(f"{name}: {title}") for name, title in study.subjects.items()]
+        checks = [Entry(f"{name}: {one.title}", _home(one.run)) for name, one in study.checks.items()]
+        return [Part("Subjects", "", subjects), Part("Checks", "", checks)]
+    learners = learners_of(study, config, 0, "cpu")
+    lines = [Entry(f"{name} ({one.kind}): {one.title}", type(one).__module__) for name, one in learners.items()]
+    return [Part("Generators" if isinstance(study, GeneratorStudy) else "Predictors", "", lines)]
 
 
 STEPS = {
@@ -78,7 +97,8 @@ def _steps(study: Study) -> list[Entry]:
     """What a study does itself, and where."""
     said = ((name, text, getattr(study, name, None)) for name, text in STEPS.items())
     found = [Entry(f"{name}: {text}", _home(step)) for name, text, step in said if step is not None]
-    return found + [Entry(f"explanation {name}", _home(one)) for name, one in study.explanations.items()]
+    explanations = study.explanations if isinstance(study, LearningStudy) else {}
+    return found + [Entry(f"explanation {name}", _home(one)) for name, one in explanations.items()]
 
 
 def _home(step: Callable[..., Any]) -> str:
@@ -103,14 +123,16 @@ def results_file(study: str) -> Path:
 
 
 def headline(study: Study) -> str:
-    """The study's headline number from results/, or that there is none."""
+    """The study's headline number from results/, with its criterion if it has one, or that there is none."""
+    from cloudchamber.report.validation import said_criterion
     from cloudchamber.terminal import value_and_error
 
     path = results_file(study.name)
     if not path.exists():
         return "not measured yet"
-    predictor, target, metric = study.headline
+    samples = tuple(study.checks) if isinstance(study, ValidationStudy) else ("test",)
     for row in json.loads(path.read_text())["rows"]:
-        if (row["predictor"], row["sample"], row["target"], row["metric"]) == (predictor, "test", target, metric):
-            return f"{predictor}: {metric}({target}) = {value_and_error(row)}"
+        if (row["predictor"], row["target"], row["metric"]) == study.headline and row["sample"] in samples:
+            criterion = f" ({said_criterion(row)})" if said_criterion(row) else ""
+            return f"{row['predictor']}: {row['metric']}({row['target']}) = {value_and_error(row)}{criterion}"
     return "not measured yet"

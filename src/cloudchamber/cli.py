@@ -107,7 +107,7 @@ def list_studies() -> None:
 
 @app.command()
 def describe(study: StudyName) -> None:
-    """The card of a study: physics, data, predictors or generators, where each part lives, citation."""
+    """The card of a study: physics, data, learners or checks, where each part lives, citation."""
     from cloudchamber.card import card, study_file
     from cloudchamber.study import load_study
 
@@ -137,7 +137,7 @@ def run(
     runs: Annotated[Path, typer.Option(help="where run directories are made")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="go on with an interrupted run")] = None,
 ) -> None:
-    """Simulate, learn, score, explain and report: everything, into one run directory."""
+    """Simulate, learn, score, explain (or check) and report: everything, into one run directory."""
     from cloudchamber import run as road
     from cloudchamber.run_directory import Resources, choose_device, new_run, open_run
     from cloudchamber.study import load_study
@@ -178,8 +178,29 @@ def given(study: str | None) -> str:
 
 def say_where(opened: Run[Any]) -> None:
     """The comparison of a finished run, and where its report is."""
-    print_metrics([opened.path])
+    print_runs([opened.path])
     print(f"report: {(opened.path / 'report.html').resolve()}")
+
+
+def print_runs(runs: list[Path]) -> None:
+    """Several runs: a table a metric of those that learned, one of the checks of those that validate."""
+    from cloudchamber.report.validation import read_validation, verdicts
+
+    print_metrics(runs)
+    if validations := [one for one in map(read_validation, runs) if one is not None]:
+        print_table(*verdicts(validations))
+        print()
+
+
+def print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table of texts."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*map(escape, header), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console().print(table)
 
 
 @app.command()
@@ -201,8 +222,6 @@ def search(
     ] = None,
 ) -> None:
     """Search for settings: trials ranked by the validation split, their importance, the winner trained again."""
-    from rich.table import Table
-
     from cloudchamber import search as searches
     from cloudchamber.report.search import ranking, winner_line
     from cloudchamber.run_directory import choose_device
@@ -226,10 +245,7 @@ def search(
     except KeyboardInterrupt:
         raise BadInput(f"interrupted; go on with: cloudchamber search --resume {opened.path}") from None
     header, rows = ranking(content)
-    table = Table(*header, box=None, pad_edge=False)
-    for row in rows[:20]:
-        table.add_row(*row)
-    console().print(table)
+    print_table(header, rows[:20])
     print(f"\n{winner_line(content)}\nreport: {(opened.path / 'report.html').resolve()}")
 
 
@@ -345,7 +361,10 @@ def export(
 ) -> None:
     """The network of a finished run for other programs: ONNX (of generators also TorchScript), and what they mean."""
     from cloudchamber.export.finished_run import export_run
+    from cloudchamber.run_directory import open_run
+    from cloudchamber.study import LearningStudy, of_kind
 
+    of_kind(open_run(directory).study, LearningStudy, "export")
     print(export_run(directory, directory / "export" if output is None else output))
 
 
@@ -392,7 +411,7 @@ def compare(
     directories: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run directories, or files of results/")],
 ) -> None:
     """One table of several runs."""
-    print_metrics(directories)
+    print_runs(directories)
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""The road: configuration, simulation, learners, metrics, explanations, report; the same for every study.
+"""The road: configuration, simulation, what is measured, metrics, report; the same for every study.
 
-Studies of predictors and of generators differ in what lies between: how data are split, what is asked of the learners
-and how that is scored. ``prediction`` and ``generation`` hold those steps under the same names.
+Studies of predictors and of generators differ in how data are split, what is asked of the learners and how that is
+scored; one that validates a simulator has checks instead of learners. ``prediction``, ``generation`` and ``validation``
+hold those steps under the same names.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from cloudchamber import generation, prediction
+from cloudchamber import generation, prediction, validation
 from cloudchamber.data.files import write_arrays
+from cloudchamber.metrics.rows import Row
 from cloudchamber.run_directory import (
     HERE,
     Resources,
@@ -29,16 +31,21 @@ from cloudchamber.run_directory import (
     write_metrics,
 )
 from cloudchamber.schema import BadInput, did_you_mean
-from cloudchamber.study import GeneratorStudy, Study
+from cloudchamber.study import GeneratorStudy, LearningStudy, Study, ValidationStudy, of_kind
 
 log = logging.getLogger("cloudchamber")
 
 STEPS = ("data_of", "split", "probes", "score")
-"""What both ``prediction`` and ``generation`` have."""
+"""What both ``prediction`` and ``generation`` have; ``validation`` splits nothing and has the others."""
+
+Scored = tuple[list[Row], dict[str, dict[str, str]]]
+"""Rows of metrics, and title and kind of what has rows."""
 
 
 def steps_of(study: Study) -> ModuleType:
     """The module with the steps of the study's kind."""
+    if isinstance(study, ValidationStudy):
+        return validation
     return generation if isinstance(study, GeneratorStudy) else prediction
 
 
@@ -56,33 +63,60 @@ def travel(run: Run[Any], resources: Resources = HERE) -> Run[Any]:
     Raises:
         BadInput: what the user gave cannot be used; STATUS and log.txt say why, too.
     """
-    steps = steps_of(run.study)
+    measured = learned if isinstance(run.study, LearningStudy) else validated
     with working(run):
-        run.note(device=choose_device(resources.device))
-        with run.timed("simulate"):
-            data = steps.data_of(run, resources)
-        if run.study.gallery is not None:
-            with run.timed("gallery"):
-                write_arrays(run.path / "gallery.h5", run.study.gallery(run.config, data))
-        train, validation, test = steps.split(run, data)
-        del data  # events of generators lie in memory once
-        with run.timed("train"):
-            learners = run_learners(run, resources.device)
-            fitted(run, learners, train, validation)
-            merge_history(run)
-        probes: dict[str, Any] = {}
-        if run.study.probes:
-            with run.timed("simulate"):
-                probes = steps.probes(run, resources)
-        with run.timed("evaluate"):
-            rows = steps.score(run, learners, train, test, probes)
-        if run.study.explanations:
-            with run.timed("explain"):
-                for name in run.study.explanations:
-                    explain_one(run, name, learners, test)
-        write_metrics(run, rows, learners)
+        rows, known = measured(run, resources)
+        write_metrics(run, rows, known)
         write_report(run)
     return run
+
+
+def learned(run: Run[Any], resources: Resources) -> Scored:
+    """The road's middle where something learns: simulate, fit, score, explain."""
+    steps = steps_of(run.study)
+    run.note(device=choose_device(resources.device))
+    data = data_of(run, resources)
+    train, held_out, test = steps.split(run, data)
+    del data  # events of generators lie in memory once
+    with run.timed("train"):
+        learners = run_learners(run, resources.device)
+        fitted(run, learners, train, held_out)
+        merge_history(run)
+    probes = probes_of(run, resources)
+    with run.timed("evaluate"):
+        rows = steps.score(run, learners, train, test, probes)
+    if run.study.explanations:
+        with run.timed("explain"):
+            for name in run.study.explanations:
+                explain_one(run, name, learners, test)
+    return rows, {name: {"title": one.title, "kind": one.kind} for name, one in learners.items()}
+
+
+def validated(run: Run[ValidationStudy], resources: Resources) -> Scored:
+    """The road's middle where a simulator is validated: simulate, check."""
+    records, probes = data_of(run, resources), probes_of(run, resources)
+    with run.timed("check"):
+        rows = validation.score(run, records, probes)
+    return rows, {name: {"title": title, "kind": "subject"} for name, title in run.study.subjects.items()}
+
+
+def data_of(run: Run[Any], resources: Resources) -> Any:
+    """The records or events of a run, and gallery.h5, the arrays for their pictures."""
+    with run.timed("simulate"):
+        data = steps_of(run.study).data_of(run, resources)
+    if run.study.gallery is not None:
+        with run.timed("gallery"):
+            write_arrays(run.path / "gallery.h5", run.study.gallery(run.config, data))
+    return data
+
+
+def probes_of(run: Run[Any], resources: Resources) -> dict[str, Any]:
+    """The samples or records of every probe."""
+    probes: dict[str, Any] = {}
+    if run.study.probes:
+        with run.timed("simulate"):
+            probes = steps_of(run.study).probes(run, resources)
+    return probes
 
 
 def explain_one(run: Run[Any], name: str, learners: dict[str, Any], test: Any) -> Path:
@@ -117,10 +151,10 @@ def explain(path: Path, method: str | None, resources: Resources) -> list[Path]:
         The files written.
 
     Raises:
-        BadInput: the run is not finished, or its study has no such explanation (status 2).
+        BadInput: the run is not finished, or its study has no such explanation or no learners (status 2).
     """
     run = open_run(path)
-    known = run.study.explanations
+    known = of_kind(run.study, LearningStudy, "explain").explanations
     if not known:
         raise BadInput(f"study {run.study.name!r} has no explanations: its report shows all there is", status=2)
     if method is not None and method not in known:

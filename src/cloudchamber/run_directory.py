@@ -29,9 +29,18 @@ from cloudchamber import __version__, farm
 from cloudchamber.data.files import exclusive, replacing, write_json, write_text
 from cloudchamber.data.own import read_own
 from cloudchamber.data.store import Dataset
+from cloudchamber.metrics.criteria import BOUNDS
 from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import BadInput, Config, did_you_mean
-from cloudchamber.study import GeneratorStudy, Learner, PredictorStudy, Study, learners_of, load_study
+from cloudchamber.study import (
+    GeneratorStudy,
+    Learner,
+    PredictorStudy,
+    Study,
+    ValidationStudy,
+    learners_of,
+    load_study,
+)
 
 log = logging.getLogger("cloudchamber")
 
@@ -41,7 +50,7 @@ FINISHED = "finished\n"
 DEVICES = ("auto", "cpu", "cuda")
 
 ROW = ("predictor", "sample", "target", "metric", "value", "error", "n", "floor", "unit")
-"""The columns of metrics.json, in their order."""
+"""The columns of metrics.json, in their order; ``BOUNDS`` stand behind them where a row has a criterion."""
 
 
 @dataclass(frozen=True)
@@ -182,11 +191,16 @@ def new_run(
         data: the user's own records or events instead of simulated ones.
 
     Raises:
-        BadInput: no such study, preset, setting or file (status 2); events that a study of generators cannot learn
-            from; the directory cannot be made.
+        BadInput: no such study, preset, setting or file, or data for a study that validates (status 2); events that a
+            study of generators cannot learn from; the directory cannot be made.
     """
     study = load_study(source)
     config = study.preset(preset).changed(settings or {})
+    if data is not None and isinstance(study, ValidationStudy):
+        raise BadInput(
+            f"--data {data}: study {study.name!r} validates a simulator on its own records: leave --data out",
+            status=2,
+        )
     if data is not None and not data.is_file():
         raise BadInput(f"--data {data}: no such file", status=2)
     if data is not None:  # read here, so that nothing is made for a file that cannot be used, and again by the run
@@ -295,7 +309,7 @@ def simulated_probes(run: Run[Study], resources: Resources) -> dict[str, tuple[C
 
 
 def note_data(run: Run[Study], found: str, count: int) -> None:
-    """Note the hash and number of a run's records, or refuse others than it began with: its fits belong to those.
+    """Note the hash and number of a run's records, or refuse others than it began with: what it has belongs to those.
 
     Raises:
         BadInput: the data changed since the run began.
@@ -303,7 +317,7 @@ def note_data(run: Run[Study], found: str, count: int) -> None:
     if run.record.setdefault("data_hash", found) != found:
         raise BadInput(
             f"{run.path}: its data have changed since it began (other simulators, another version of the study, or an "
-            "edited --data file), so its fits do not belong to them: start a new run"
+            "edited --data file), so its fits or checks do not belong to them: start a new run"
         )
     run.note(n_records=count)
 
@@ -403,8 +417,14 @@ def merge_history(run: Run[Study]) -> None:
             writer.writerows(rows)
 
 
-def write_metrics(run: Run[Study], rows: list[Row], learners: Mapping[str, Learner]) -> None:
-    """metrics.json: the tidy table that reports, ``compare``, results/ and the README are made from."""
+def write_metrics(run: Run[Study], rows: list[Row], known: Mapping[str, Mapping[str, str]]) -> None:
+    """metrics.json: the tidy table that reports, ``compare``, results/ and the README are made from.
+
+    Args:
+        run: to whose directory it is written.
+        rows: complete ones, with sample and floor.
+        known: title and kind of each learner or subject that has rows.
+    """
     record = run.record
     write_json(
         run.path / "metrics.json",
@@ -414,9 +434,9 @@ def write_metrics(run: Run[Study], rows: list[Row], learners: Mapping[str, Learn
             "hardware": record["hardware"],
             "wall_s": record["wall_s"],
             "fit_s": record.get("fit_s", {}),
-            **{key: record[key] for key in ("sample_s",) if key in record},
-            "predictors": {name: {"title": p.title, "kind": p.kind} for name, p in learners.items()},
-            "rows": [{key: row[key] for key in ROW} for row in rows],
+            **{key: record[key] for key in ("sample_s", "checks") if key in record},
+            "predictors": known,
+            "rows": [{key: row[key] for key in (*ROW, *(one for one in BOUNDS if one in row))} for row in rows],
         },
     )
 

@@ -1,8 +1,8 @@
 """What a study is and how it is found; this module runs none.
 
-A study is one file that ends with ``study = PredictorStudy(...)`` or ``study = GeneratorStudy(...)``: in
-``cloudchamber/studies/``, in an installed package (entry point group ``cloudchamber.studies``), or anywhere on disk
-(``cloudchamber run ./mine.py``).
+A study is one file that ends with ``study = PredictorStudy(...)``, ``study = GeneratorStudy(...)`` or ``study =
+ValidationStudy(...)``: in ``cloudchamber/studies/``, in an installed package (entry point group
+``cloudchamber.studies``), or anywhere on disk (``cloudchamber run ./mine.py``).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import LEARNING, Array, Arrays, BadInput, Config, did_you_mean
 
 if TYPE_CHECKING:
+    from cloudchamber.data.store import Dataset
     from cloudchamber.report.page import Section
 
 PRESETS = ("tiny", "quick", "standard", "paper")
@@ -125,15 +126,13 @@ class Study:
         presets: configuration by preset name (tiny, quick, standard, paper).
         schema: every array on disk; the first axis is the record, or the rows that records own (``Array.of``).
         simulate: (configuration, first record, number, seed sequence of the chunk) to arrays of those records.
-        headline: (learner, target, metric) of the number that ``cloudchamber list`` shows.
+        headline: (learner or subject, target, metric) of the number that ``cloudchamber list`` shows.
         records: configuration to the number of records of a full data set; as it stands, the setting ``records``.
         lengths: configuration to the lengths of named axes that a user's data must share (other than the record's).
         records_per_chunk: records that one task of the farm simulates.
         probes: further data sets by name.
         gallery: (configuration, records or events) to the arrays that the report's pictures of the data need
             (``gallery.h5``).
-        explanations: by name, (configuration, learners, test samples or events, random generator) to arrays of
-            ``explanations/``.
         sections: (run directory, configuration, titles of the probes by name) to the sections of the report page.
             None: the standard ones.
         citation: BibTeX key or plain citation of the publication.
@@ -153,9 +152,6 @@ class Study:
     records_per_chunk: int = 100
     probes: Mapping[str, Probe] = field(default_factory=dict)
     gallery: Callable[[Any, Any], Arrays] | None = None
-    explanations: Mapping[str, Callable[[Any, Mapping[str, Any], Any, np.random.Generator], Arrays]] = field(
-        default_factory=dict
-    )
     sections: Callable[[Path, Any, Mapping[str, str]], list[Section]] | None = None
     citation: str = ""
     extras: tuple[str, ...] = ()
@@ -173,7 +169,21 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictorStudy(Study):
+class LearningStudy(Study):
+    """What studies of predictors and of generators have in common: learners, which can be asked why.
+
+    Attributes:
+        explanations: by name, (configuration, learners, test samples or events, random generator) to arrays of
+            ``explanations/``.
+    """
+
+    explanations: Mapping[str, Callable[[Any, Mapping[str, Any], Any, np.random.Generator], Arrays]] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorStudy(LearningStudy):
     """A question that predictors answer for each record, and everything particular to it.
 
     Attributes:
@@ -231,7 +241,7 @@ class PredictorStudy(Study):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorStudy(Study):
+class GeneratorStudy(LearningStudy):
     """A question that new events answer, and everything particular to it.
 
     Its ``headline`` names a generator, target and metric; ``cloudchamber generate`` takes that generator by itself.
@@ -269,8 +279,54 @@ class GeneratorStudy(Study):
     fitting: Callable[[Any, Any], Any] | None = None
 
 
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check has found.
+
+    Attributes:
+        rows: of metrics (``metrics.rows.row``), each of a subject of the study; where there is a range in which the
+            number must lie, with it (``metrics.criteria.required``).
+        arrays: what the report's figures need, by name (slashes make groups): ``checks/<name>.h5``.
+    """
+
+    rows: Sequence[Row]
+    arrays: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A comparison of the simulator with a conservation law, an analytic limit, another program or data.
+
+    Attributes:
+        title: what is checked, a few words for tables.
+        run: (configuration, records, records of the probes by name, seed sequence of the check) to what was found. It
+            may be ``late``, and may take long: a run goes on behind the last check that was finished.
+    """
+
+    title: str
+    run: Callable[[Any, Dataset, Mapping[str, Dataset], np.random.SeedSequence], CheckResult]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationStudy(Study):
+    """The validation of a simulator: nothing learns; checks compare what it simulates with what must come out.
+
+    Its ``headline`` names a subject, target and metric that one row has.
+
+    Attributes:
+        subjects: titles by name of what has rows: modes of the simulator, formulae it is compared with, data.
+        checks: by name (of letters, digits, ``_`` and ``-``), in the order in which they are made and shown.
+    """
+
+    subjects: Mapping[str, str]
+    checks: Mapping[str, Check]
+
+
 Kind = TypeVar("Kind", bound=Study)
-"""``PredictorStudy`` or ``GeneratorStudy``."""
+"""One of the kinds of studies."""
+
+KINDS = {PredictorStudy: "predicts", GeneratorStudy: "generates events", ValidationStudy: "validates a simulator"}
+"""What a study of each kind does."""
 
 
 def late(place: str) -> Callable[..., Any]:
@@ -301,7 +357,7 @@ def learners_of(study: Study, config: Config, seed: int, device: str) -> dict[st
 def of_kind(study: Study, kind: type[Kind], command: str) -> Kind:
     """The study, if it is of that kind; BadInput (status 2) that names the command that is not for it, if not."""
     if not isinstance(study, kind):
-        what = "generates events" if isinstance(study, GeneratorStudy) else "predicts"
+        what = next(verb for known, verb in KINDS.items() if isinstance(study, known))
         raise BadInput(f"`cloudchamber {command}` is not for study {study.name!r}, which {what}", status=2)
     return study
 
@@ -345,7 +401,8 @@ def load_study(name: str) -> Study:
             raise BadInput(f"unknown study {name!r}{did_you_mean(name, known)}", status=2)
         module = importlib.import_module(known[name])
     study = getattr(module, "study", None)
-    if not isinstance(study, PredictorStudy | GeneratorStudy):
-        expected = "study = PredictorStudy(...) or study = GeneratorStudy(...)"
+    if not isinstance(study, tuple(KINDS)):
+        expected = " or ".join(f"study = {kind.__name__}(...)" for kind in KINDS)
         raise BadInput(f"{name!r} defines no study: end the file with {expected}", status=2)
+    assert isinstance(study, Study)
     return study

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -11,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloudchamber import generation, prediction
+from cloudchamber import generation, prediction, validation
 from cloudchamber.data.columns import checked_columns
+from cloudchamber.metrics.criteria import passes
 from cloudchamber.run import STEPS, travel
 from cloudchamber.run_directory import Resources, new_run, open_run, restored
 from cloudchamber.schema import BadInput, Config
@@ -20,8 +23,10 @@ from cloudchamber.study import (
     EXTRAS,
     PRESETS,
     GeneratorStudy,
+    LearningStudy,
     PredictorStudy,
     Study,
+    ValidationStudy,
     installed,
     load_study,
     study_names,
@@ -29,6 +34,8 @@ from cloudchamber.study import (
 
 HERE = Resources(workers=1, device="cpu")
 STUDIES = {name: load_study(name) for name in sorted(study_names())}
+TOY = str(Path(__file__).parents[1] / "validation_study.py")
+"""A validation that keeps the contract, also where none ships."""
 
 
 def of(kind: type[Study]) -> list[object]:
@@ -54,6 +61,11 @@ def study(request: pytest.FixtureRequest) -> PredictorStudy:
 
 @pytest.fixture(params=of(GeneratorStudy), scope="module")
 def generating(request: pytest.FixtureRequest) -> GeneratorStudy:
+    return request.param
+
+
+@pytest.fixture(params=[*of(ValidationStudy), pytest.param(load_study(TOY), id="toy")], scope="module")
+def validating(request: pytest.FixtureRequest) -> ValidationStudy:
     return request.param
 
 
@@ -94,16 +106,21 @@ def test_same_seed_same_data_and_other_seed_other_data(any_study: Study) -> None
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_both_kinds_of_study_have_the_steps_of_the_road(step: str) -> None:
+def test_all_kinds_of_study_have_the_steps_of_the_road(step: str) -> None:
     one, other = (list(signature(getattr(module, step)).parameters) for module in (prediction, generation))
     assert len(one) == len(other)
     assert one[0] == other[0] == "run"
+    if step != "split":  # a validation learns nothing, and holds nothing out
+        assert next(iter(signature(getattr(validation, step)).parameters)) == "run"
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_functions_that_a_study_imports_late_exist(name: str) -> None:
     study = STUDIES[name]
-    for function in (study.gallery, study.sections, *study.explanations.values()):
+    explanations = study.explanations.values() if isinstance(study, LearningStudy) else ()
+    made = [check.run for check in study.checks.values()] if isinstance(study, ValidationStudy) else []
+    checks = [one.func if isinstance(one, partial) else one for one in made]
+    for function in (study.gallery, study.sections, *explanations, *checks):
         if function is not None:
             assert callable(getattr(import_module(function.__module__), function.__name__))
 
@@ -209,3 +226,35 @@ def test_a_tiny_run_of_generators_leaves_every_promised_file(generating: Generat
     for name in ("truth", *generators):
         one, other = (home / "generated" / "test" / f"{name}.h5" for home in (path, tmp_path))
         assert one.read_bytes() == other.read_bytes(), name
+
+
+# --- studies that validate a simulator --------------------------------------------------------------------------------
+
+
+def test_a_validation_has_every_preset_and_a_headline_of_a_subject(validating: ValidationStudy) -> None:
+    assert set(validating.presets) == set(PRESETS)
+    assert validating.headline[0] in validating.subjects
+    assert validating.checks
+    for name, check in validating.checks.items():
+        assert re.fullmatch(r"[\w-]+", name), f"checks/{name}.json is no file's name"
+        assert check.title
+
+
+def test_a_tiny_run_of_a_validation_leaves_every_promised_file(validating: ValidationStudy, tmp_path: Path) -> None:
+    source = validating.name if validating.name in STUDIES else TOY
+    path = travel(new_run(source, preset="tiny", runs=tmp_path), HERE).path
+    assert (path / "STATUS").read_text() == "finished\n"
+    for name in ("config.json", "run.json", "metrics.json", "report.html", "log.txt"):
+        assert (path / name).stat().st_size > 0
+    metrics = json.loads((path / "metrics.json").read_text())
+    assert metrics["checks"].keys() == validating.checks.keys()
+    assert {name: one["title"] for name, one in metrics["predictors"].items()} == validating.subjects
+    for name in validating.checks:
+        rows = [row for row in metrics["rows"] if row["sample"] == name]
+        assert rows, f"check {name} measures nothing"
+        assert {row["predictor"] for row in rows} <= validating.subjects.keys()
+        for ending in ("json", "h5"):
+            assert (path / "checks" / f"{name}.{ending}").stat().st_size > 0
+    assert any(passes(row) is not None for row in metrics["rows"]), "nothing is demanded of the simulator"
+    named = [(row["predictor"], row["target"], row["metric"]) for row in metrics["rows"]]
+    assert named.count(validating.headline) == 1

@@ -53,7 +53,7 @@ def _mean(predictor: Any, inputs: Inputs) -> NDArray[Any]:
 
 
 def influence(config: Any, predictors: Mapping[str, Any], test: Samples, rng: np.random.Generator) -> Arrays:  # noqa: ARG001
-    """The influence function of every predictor but the floor, for ``study.Study.explanations``.
+    """The influence function of every predictor but the floor, for ``study.LearningStudy.explanations``.
 
     Returns:
         ``position`` (bin,): number of the bin; and by predictor (bin,), in the unit of the first target.

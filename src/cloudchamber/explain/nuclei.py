@@ -1,7 +1,7 @@
 """What the network of nuclear shapes has learned, and pictures of what it learned from.
 
 Paper: L.-G. Pang, K. Zhou, X.-N. Wang, arXiv:1906.06429 (attention masks, toe and ankle). Every explanation is
-(configuration, predictors, test samples, random generator) to arrays, as ``study.Study.explanations`` says.
+(configuration, predictors, test samples, random generator) to arrays, as ``study.LearningStudy.explanations`` says.
 """
 
 from __future__ import annotations

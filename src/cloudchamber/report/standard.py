@@ -1,4 +1,4 @@
-"""The report of a study without sections of its own: training, comparison, predicted against true, uncertainties."""
+"""The report of a study without sections of its own: comparison, predictions, training; of a validation, its checks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from cloudchamber.report.files import (
 )
 from cloudchamber.report.page import Section
 from cloudchamber.report.tables import comparison_table
+from cloudchamber.report.validation import check_sections, overview, read_validation
 
 
 def standard_sections(run: Path) -> list[Section]:
-    """Sections that any study of a regression has, from its run directory; what is missing is left out.
+    """Sections that any study of a regression or validation has, from its run directory; what is missing is left out.
 
     Args:
         run: the directory.
@@ -30,6 +31,9 @@ def standard_sections(run: Path) -> list[Section]:
     Raises:
         BadInput: a file is malformed.
     """
+    validation = read_validation(run / "metrics.json")
+    if validation is not None:
+        return [overview(validation), *check_sections(validation)]
     metrics = read_metrics(run / "metrics.json")
     training = training_section(run, metrics)
     test = read_predictions(run / "predictions.h5").get(TEST)

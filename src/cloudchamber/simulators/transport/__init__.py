@@ -1,0 +1,1 @@
+"""Collisions of nuclei below 200 MeV per nucleon: Boltzmann-Langevin transport, fragments, de-excitation."""
