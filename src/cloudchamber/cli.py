@@ -17,6 +17,7 @@ from cloudchamber.schema import BadInput, did_you_mean
 from cloudchamber.sim.hadronic import hadronic
 from cloudchamber.sim.heavyion import heavyion
 from cloudchamber.sim.skies import skies
+from cloudchamber.sim.transport import transport
 from cloudchamber.terminal import console, print_generators, print_metrics, print_predictions, print_rows, watched
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app.add_typer(sim, name="sim")
 sim.command("heavyion", context_settings={"help_option_names": ["-h", "--help"]})(heavyion)
 sim.command("skies")(skies)
 sim.command("hadronic")(hadronic)
+sim.command("transport")(transport)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]

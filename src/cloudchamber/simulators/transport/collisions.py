@@ -1,20 +1,23 @@
 """Nucleon-nucleon collisions: the collision term of the Boltzmann equation, on average or with its fluctuations.
 
-Pairs are drawn cell by cell (direct simulation Monte Carlo, Bird 1994; Lang et al., J. Comp. Phys. 106 (1993) 391): all test particles of a cell
-may meet, each pair with probability v sigma dt / (N_test V). ``average`` (BUU): the two test particles scatter. ``langevin``: attempts are
-rarer by N_test, and each moves two packets of N_test like test particles, two nucleons, so that rates are the same and fluctuations are those of
-nucleons (Bauer, Bertsch, Das Gupta, PRL 58 (1987) 863; Napolitani and Colonna, PLB 726 (2013) 382, the Boltzmann-Langevin One
-Body model). Scattering is isotropic; each final state is free with probability 1 - f. Packets are moved as a whole,
-which conserves momentum and (non-relativistic) energy exactly, angular momentum on average only. Two particles of one nucleus
-that have not collided before do not scatter on each other, as in intranuclear cascades (Cugnon, PRC 22 (1980) 1885): in a cold
-nucleus the Pauli principle forbids all such collisions, and here one per cent would pass. fm, fm/c, MeV, MeV/c.
+Pairs are drawn cell by cell (direct simulation Monte Carlo, Bird 1994; Lang et al., J. Comp. Phys. 106 (1993) 391):
+all test particles of a cell may meet, each pair with probability v sigma dt / (N_test V). ``average`` (BUU): the two
+test particles scatter. ``langevin``: attempts are rarer by N_test, and each moves two packets of N_test like test
+particles, two nucleons, so that rates are the same and fluctuations are those of nucleons (Bauer, Bertsch, Das Gupta,
+PRL 58 (1987) 863; Napolitani and Colonna, PLB 726 (2013) 382, the Boltzmann-Langevin One Body model). Scattering is
+isotropic; each final state of the two test particles that were drawn is free with probability 1 - f. Packets are moved
+as a whole, which conserves momentum and (non-relativistic) energy exactly, angular momentum on average only. Two
+particles of one nucleus that have not collided before do not scatter on each other, as in intranuclear cascades
+(Cugnon, PRC 22 (1980) 1885): in a cold nucleus the Pauli principle forbids all such collisions, and here one per cent
+would pass. fm, fm/c, MeV, MeV/c.
 """
 
 # mypy: disable-error-code="untyped-decorator"
+# in compiled functions there is only numpy's legacy generator; collide() seeds it
+# ruff: noqa: NPY002
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,24 +28,12 @@ from cloudchamber.simulators.transport.lattice import Floats
 from cloudchamber.simulators.transport.nucleon_nucleon import cross_section, laboratory_speed
 from cloudchamber.simulators.transport.pauli_blocking import Cells, occupation
 
-PACKET_RADIUS, PACKET_MOMENTUM = 1.4, 140.0
+PACKET_RADIUS, PACKET_MOMENTUM = 2.0, 100.0
 """Units of distance in position [fm] and in momentum [MeV/c] by which the members of a packet are the nearest ones."""
-FARTHEST = 3.5
+FARTHEST = 4.5
 """Of a member from the seed of its packet [fm]: thinner matter has no packets, and does not collide."""
 FASTEST = 1.0
 """Relative speed [c] up to which pairs are drawn at their full rate."""
-
-
-class Counts(NamedTuple):
-    """What became of the pairs of a step.
-
-    Attributes:
-        attempted: pairs that would scatter in empty space.
-        accepted: those whose final states were free.
-    """
-
-    attempted: int
-    accepted: int
 
 
 @njit(cache=True, error_model="numpy")
@@ -77,7 +68,7 @@ def collide(
         seed: of what is random.
 
     Returns:
-        Attempted and accepted collisions, in units of test particles ("average") or of nucleons ("langevin").
+        Pairs that would scatter in empty space, and those that did scatter: pairs of test particles, or of packets.
     """
     np.random.seed(seed)
     bound = fastest_rate(kind) if kind >= 0 else FASTEST * constant
@@ -104,7 +95,8 @@ def collide(
             speed = relative / NUCLEON_MASS
             sigma = constant
             if kind >= 0:
-                sigma = cross_section(kind, cells.species[i] == cells.species[j], laboratory_speed(speed), density[cell])
+                same = cells.species[i] == cells.species[j]
+                sigma = cross_section(kind, same, laboratory_speed(speed), density[cell])
             if np.random.random() * bound >= speed * sigma:
                 continue
             attempted += 1
@@ -156,8 +148,8 @@ def _free(cells: Cells, i: int, j: int, relative: float, direction: tuple[float,
 def blocked(f: float, full: float) -> float:
     """The probability that a state is occupied, of one whose window holds f times the ``full`` number of particles.
 
-    A window that is full within two standard deviations counts as full: else chance would empty a tenth of the states of
-    a cold nucleus.
+    A window that is full within two standard deviations counts as full: else chance would empty a tenth of the states
+    of a cold nucleus.
 
     Args:
         f: occupation as counted.
@@ -230,7 +222,8 @@ def _nearest(cells: Cells, seed: int, other: int) -> NDArray[np.int64]:
     if len(members) <= n:
         return members
     limit = np.partition(distance, n - 1)[n - 1]
-    return members[distance <= limit][:n]
+    nearest: NDArray[np.int64] = members[distance <= limit][:n]
+    return nearest
 
 
 @njit(cache=True, error_model="numpy")

@@ -1,9 +1,11 @@
-"""The Coulomb field of the protons: Poisson's equation on a lattice with open boundaries, by zero-padded Fourier transforms.
+"""The Coulomb field of the protons on a lattice with open boundaries, by zero-padded Fourier transforms.
 
-Hockney and Eastwood, Computer Simulation Using Particles (1988), section 6-5-4: charges are shared among the eight nearest points
-(cloud in cell), the potential is their discrete convolution with e^2 / r, and forces are interpolated with the same
-weights, so that energy is conserved. The lattice is COARSER times as coarse as that of the mean field: then the cloud of a
-proton, of width 1.5 l / sqrt(6), is as wide as its form factor there. Positions in fm, energies in MeV.
+Hockney and Eastwood, Computer Simulation Using Particles (1988), section 6-5-4: charges are shared among the eight
+nearest points (cloud in cell), the potential is their discrete convolution with e^2 / r, and the force is the gradient
+of the potential interpolated with the same weights, so that energy is conserved. The lattice is COARSER times as
+coarse as that of the mean field, of spacing l: then the cloud of a proton, of width COARSER l / sqrt(6) along an axis,
+is about as wide as its form factor there, l / sqrt(3). As in any mean field a proton feels its own charge, too.
+Positions in fm, energies in MeV.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -41,7 +43,9 @@ class CoulombField:
     @cached_property
     def _green(self) -> NDArray[np.complex64]:
         """Fourier transform of e^2 / r between lattice points, on twice the lattice along each axis."""
-        axes = [np.minimum(np.arange(2 * n), 2 * n - np.arange(2 * n)) * self.lattice.spacing for n in self.lattice.shape]
+        axes = [
+            np.minimum(np.arange(2 * n), 2 * n - np.arange(2 * n)) * self.lattice.spacing for n in self.lattice.shape
+        ]
         x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
         distance = np.sqrt(x**2 + y**2 + z**2)
         distance[0, 0, 0] = self.lattice.spacing / MEAN_INVERSE_DISTANCE

@@ -1,8 +1,9 @@
-"""The entrance channel: two nuclei on Rutherford's hyperbola, from infinity to the distance at which they begin to feel each other.
+"""The entrance channel: two nuclei on Rutherford's hyperbola, from infinity to where they begin to feel each other.
 
-Satchler, Introduction to Nuclear Reactions (1990), section 3.2: r = a (eps^2 - 1) / (eps cos(theta) - 1) with 2 a the distance of closest
-approach at b = 0 and eps^2 = 1 + (b / a)^2. In the frame in which both together are at rest; the projectile comes along +z, displaced to
-+x. Momenta there are relativistic (invariant mass and momentum are right), the motion in it is not. fm, MeV, MeV/c.
+Satchler, Introduction to Nuclear Reactions (1990), section 3.2: r = a (eps^2 - 1) / (eps cos(theta) - 1) with 2 a the
+distance of closest approach at b = 0 and eps^2 = 1 + (b / a)^2. In the frame in which both together are at rest; the
+projectile comes along +z, displaced to +x. Momenta there are relativistic (invariant mass and momentum are right), the
+motion in it is not. A nucleus has the mass of its nucleons. fm, MeV, MeV/c.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import numpy as np
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.transport.equation_of_state import E2, NUCLEON_MASS, EquationOfState
 from cloudchamber.simulators.transport.ground_state import GroundState, thomas_fermi
+from cloudchamber.simulators.transport.masses import exists, nuclear_mass
 from cloudchamber.simulators.transport.test_particles import TestParticles, joined, nucleus
 
 LOWEST_ENERGY, HIGHEST_ENERGY = 10.0, 200.0
-"""MeV per nucleon: below, collisions are rarer than what their blocking cannot tell; above, pions and relativity matter."""
+"""MeV per nucleon. Below, collisions are as rare as those that blocking misses; above, relativity and pions matter."""
+LEAST_A = 4
+"""Of projectile and target: what is lighter is no matter in a mean field."""
 GAP = 4.0
 """Lattice spacings between the edges of the nuclei at the start: their form factors just do not overlap."""
 
@@ -39,6 +43,9 @@ class EntranceChannel:
     energy: float
 
     def __post_init__(self) -> None:
+        for A, Z in (self.projectile, self.target):
+            if not (A >= LEAST_A and 0 < Z < A and exists(Z, A)):
+                raise BadInput(f"nucleus A = {A}, Z = {Z}: need a nucleus that is known, from He4 on")
         if not LOWEST_ENERGY <= self.energy <= HIGHEST_ENERGY:
             raise BadInput(
                 f"energy {self.energy:g} MeV per nucleon: transport holds from {LOWEST_ENERGY:g} to {HIGHEST_ENERGY:g}"
@@ -65,7 +72,7 @@ class EntranceChannel:
     @property
     def boost(self) -> float:
         """Velocity of the common frame in the laboratory, along +z [c]."""
-        first, second = (A * NUCLEON_MASS for A, _ in (self.projectile, self.target))
+        first, second = (float(nuclear_mass(Z, A)) for A, Z in (self.projectile, self.target))
         total = self.projectile[0] * self.energy + first
         return math.sqrt(total**2 - first**2) / (total + second)
 
@@ -103,7 +110,7 @@ def starting_distance(channel: EntranceChannel, matter: EquationOfState, spacing
 def hyperbola(
     channel: EntranceChannel, impact_parameter: float, distance: float
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Relative position (x, z) [fm] and momentum (x, z) [MeV/c] at a distance, on the way in.
+    """Relative position (x, z) [fm] and momentum (x, z) [MeV/c] of the projectile at a distance, on the way in.
 
     Nuclei that never come as near as ``distance`` are where they are nearest.
 

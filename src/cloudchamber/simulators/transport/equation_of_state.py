@@ -43,15 +43,15 @@ class EquationOfState:
     def potential(self, rho: float) -> float:
         """U(rho) of symmetric matter [MeV]; rho in fm^-3."""
         u = rho / self.rho_0
-        return self.A * u + self.B * u**self.sigma
+        return float(self.A * u + self.B * u**self.sigma)
 
     def energy_per_nucleon(self, rho: float) -> float:
         """Of symmetric matter at zero temperature [MeV]; rho in fm^-3."""
         u = rho / self.rho_0
-        return 0.6 * fermi_energy(rho) + self.A * u / 2 + self.B * u**self.sigma / (self.sigma + 1)
+        return float(0.6 * fermi_energy(rho) + self.A * u / 2 + self.B * u**self.sigma / (self.sigma + 1))
 
     def incompressibility(self) -> float:
-        """K = 9 dP / d rho at rho_0 [MeV], = 6 E_F (1 + F_0)."""
+        """K = 9 dP / d rho of symmetric matter at rho_0 [MeV], = 6 E_F (1 + F_0)."""
         return 6 * fermi_energy(self.rho_0) + 9 * (self.A + self.B * self.sigma)
 
     def landau_f0(self) -> float:
@@ -77,7 +77,7 @@ def equation_of_state(name: str) -> EquationOfState:
 
 def fermi_momentum(rho: float) -> float:
     """Of symmetric matter, hbar (3 pi^2 rho / 2)^(1/3) [MeV/c]; rho in fm^-3."""
-    return HBAR_C * (1.5 * math.pi**2 * rho) ** (1 / 3)
+    return float(HBAR_C * (1.5 * math.pi**2 * rho) ** (1 / 3))
 
 
 def fermi_energy(rho: float) -> float:
@@ -86,10 +86,18 @@ def fermi_energy(rho: float) -> float:
 
 
 @njit(cache=True, inline="always")
-def energy_density(
-    rho_n: float, rho_p: float, A: float, B: float, sigma: float, C: float, rho_0: float
-) -> float:  # fmt: skip
-    """V [MeV fm^-3] at densities in fm^-3; parameters as in ``EquationOfState``."""
+def energy_density(rho_n: float, rho_p: float, A: float, B: float, sigma: float, C: float, rho_0: float) -> float:
+    """V of neutrons and protons [MeV fm^-3].
+
+    Args:
+        rho_n: density of neutrons [fm^-3].
+        rho_p: density of protons [fm^-3].
+        A: of the isoscalar potential [MeV].
+        B: of the isoscalar potential [MeV].
+        sigma: its exponent.
+        C: of the symmetry term [MeV].
+        rho_0: saturation density [fm^-3].
+    """
     u = (rho_n + rho_p) / rho_0
     asymmetry = (rho_n - rho_p) / rho_0
-    return rho_0 * (u * (A * u / 2 + B * u**sigma / (sigma + 1)) + C / 2 * asymmetry * asymmetry)
+    return float(rho_0 * (u * (A * u / 2 + B * u**sigma / (sigma + 1)) + C / 2 * asymmetry * asymmetry))

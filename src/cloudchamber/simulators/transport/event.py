@@ -1,11 +1,12 @@
 """One collision, from two ground states to fragments and gas: the final state of a Boltzmann-Langevin code.
 
-Fragments have real-valued A and Z, momentum, position, excitation energy and angular momentum; a gas particle is one N_test-th of a nucleon.
-In the frame in which both nuclei together are at rest, beam along +z. fm, fm/c, MeV, MeV/c.
+Fragments have real-valued A and Z, momentum, position, excitation energy and angular momentum; a gas particle is one
+N_test-th of a nucleon. In the frame in which both nuclei together are at rest, beam along +z. fm, fm/c, MeV, MeV/c.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +14,10 @@ from numpy.typing import NDArray
 
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.transport.entrance_channel import EntranceChannel, colliding_nuclei, starting_distance
-from cloudchamber.simulators.transport.equation_of_state import NUCLEON_MASS
 from cloudchamber.simulators.transport.evolution import Dynamics, Evolution, Unstable
 from cloudchamber.simulators.transport.fragments import Fragments, fragments
 from cloudchamber.simulators.transport.lattice import Floats
 
-MARGIN = 8.0
-"""fm: how far the lattice reaches beyond where the centres of the nuclei get to."""
-ACROSS = 20.0
-"""fm: its half length across the beam, for nuclei as light as carbon; heavier ones add their radii."""
 CHECK_EVERY = 40.0
 """fm/c: how often the energy is looked at."""
 
@@ -31,7 +27,7 @@ class FreezeOut:
     """When and how the event is read.
 
     Attributes:
-        time: after the start [fm/c].
+        time: after the start [fm/c], to a whole period of the Coulomb kicks.
         density_cut: of fragments [fm^-3].
         energy_tolerance: how much the energy may have changed [MeV per nucleon].
     """
@@ -39,6 +35,10 @@ class FreezeOut:
     time: float = 200.0
     density_cut: float = 0.02
     energy_tolerance: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (0 < self.time < math.inf and self.density_cut > 0 and self.energy_tolerance > 0):
+            raise BadInput(f"freeze-out at {self.time:g} fm/c and {self.density_cut:g} fm^-3: need positive numbers")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Event:
         gas_species: (particle,) 0: neutron, 1: proton.
         energy_change: of the whole event [MeV per nucleon].
         attempted: collisions that would have happened in empty space, counted in nucleons.
-        accepted: those whose final states were free.
+        accepted: those that took place.
     """
 
     fragments: Fragments
@@ -62,21 +62,6 @@ class Event:
     energy_change: float
     attempted: float
     accepted: float
-
-
-def half_lengths(channel: EntranceChannel, impact_parameter: float, dynamics: Dynamics, time: float) -> tuple[float, float, float]:
-    """Of a lattice that both nuclei stay in until ``time`` [fm].
-
-    Args:
-        channel: which nuclei.
-        impact_parameter: [fm].
-        dynamics: mean field and lattice.
-        time: [fm/c].
-    """
-    start = starting_distance(channel, dynamics.matter, dynamics.spacing)
-    speed = channel.momentum / NUCLEON_MASS / min(channel.projectile[0], channel.target[0])
-    across = ACROSS + max(0.0, start - 12.0) + impact_parameter / 2
-    return across, across, max(start, speed * time - start / 2) + MARGIN
 
 
 def simulate_event(
@@ -94,7 +79,7 @@ def simulate_event(
         seeds: of what is random.
 
     Raises:
-        BadInput: an impact parameter below 0, or beyond which nuclei cannot touch by far.
+        BadInput: an impact parameter below 0, or larger than the distance at which the nuclei start.
         Unstable: energy is not conserved, or numbers are not finite.
     """
     check_impact_parameter(channel, impact_parameter, dynamics)
@@ -102,8 +87,7 @@ def simulate_event(
     particles = colliding_nuclei(
         channel, impact_parameter, per_nucleon, dynamics.spacing, dynamics.matter, np.random.default_rng(nuclei)
     )
-    box = half_lengths(channel, impact_parameter, dynamics, freeze_out.time)
-    evolution = Evolution(particles, box, dynamics, int(collisions.generate_state(1)[0]))
+    evolution = Evolution(particles, dynamics, int(collisions.generate_state(1)[0]))
     start = evolution.energy()
     change = 0.0
     while evolution.time < freeze_out.time - 1e-6:
@@ -116,9 +100,7 @@ def simulate_event(
             )
     found = fragments(particles, evolution.lattice, dynamics.matter, freeze_out.density_cut)
     gas = particles.of(found.owner < 0)
-    return Event(
-        found, gas.position, gas.momentum, gas.species, change, evolution.attempted, evolution.accepted
-    )  # fmt: skip
+    return Event(found, gas.position, gas.momentum, gas.species, change, evolution.attempted, evolution.accepted)
 
 
 def check_impact_parameter(channel: EntranceChannel, impact_parameter: float, dynamics: Dynamics) -> None:
@@ -132,5 +114,5 @@ def check_impact_parameter(channel: EntranceChannel, impact_parameter: float, dy
     largest = starting_distance(channel, dynamics.matter, dynamics.spacing)
     if not 0 <= impact_parameter <= largest:
         raise BadInput(
-            f"impact parameter {impact_parameter:g} fm: need 0 to {largest:.1f} fm, the distance at which these nuclei start"
+            f"impact parameter {impact_parameter:g} fm: need 0 to {largest:.1f} fm, at which these nuclei start"
         )

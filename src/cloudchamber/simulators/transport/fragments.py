@@ -1,9 +1,10 @@
 """Freeze-out: which test particles make a fragment, and how excited it is.
 
-Fragments are connected regions of the lattice where rho > rho_cut (Colonna et al., NPA 642 (1998) 449; Napolitani and Colonna, PRC 96 (2017)
-054609), with the particles of their rim that are bound to them: a nucleus in its ground state is whole, to its last particle. The
-rest is gas. E* is the energy in the fragment's own frame against the ground state of the same, real-valued, A and Z in the same
-model: against measured masses it would carry the model's error in binding. fm, MeV, MeV/c.
+Fragments are connected regions of the lattice where rho > rho_cut (Colonna et al., NPA 642 (1998) 449; Napolitani and
+Colonna, PRC 96 (2017) 054609), with the particles of their rim that their mean field binds: a nucleus in its ground
+state is whole, to its last particle. The rest is gas. E* is the energy in the fragment's own frame, without its
+neighbours, against the ground state of the same, real-valued, A and Z in the same model: against measured masses it
+would carry the model's error in binding. fm, MeV, MeV/c.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Fragments:
         A, Z: (fragment,) real-valued.
         position: (fragment, 3) of the centre [fm].
         momentum: (fragment, 3) [MeV/c].
-        excitation: (fragment,) [MeV]; below 0 by what the lattice does not resolve.
+        excitation: (fragment,) [MeV]; may be below 0 by what the lattice does not resolve.
         angular_momentum: (fragment, 3) about the centre [hbar].
         owner: (particle,) number of the fragment of each particle, -1: gas.
     """
@@ -55,7 +56,9 @@ class Fragments:
     owner: NDArray[np.int64]
 
 
-def regions(particles: TestParticles, lattice: Lattice, matter: EquationOfState, density_cut: float) -> NDArray[np.int64]:
+def regions(
+    particles: TestParticles, lattice: Lattice, matter: EquationOfState, density_cut: float
+) -> NDArray[np.int64]:
     """The region of each particle, numbered from 0; -1 for gas.
 
     Args:
@@ -68,7 +71,7 @@ def regions(particles: TestParticles, lattice: Lattice, matter: EquationOfState,
     deposit(particles.position, particles.species, particles.per_nucleon, lattice.origin, lattice.spacing, density)
     label, count = ndimage.label(density.sum(axis=0) > density_cut)
     place = np.rint((particles.position - lattice.origin) / lattice.spacing).astype(np.int64)
-    inside = ((place >= 0) & (place < lattice.shape)).all(axis=1)
+    inside = np.all((place >= 0) & (place < lattice.shape), axis=1)
     x, y, z = np.where(inside[:, None], place, 0).T
     owner = np.where(inside, label[x, y, z].astype(np.int64), 0) - 1
     if not count:
@@ -80,7 +83,8 @@ def regions(particles: TestParticles, lattice: Lattice, matter: EquationOfState,
     mean_field(density, potential_table(matter), matter.C, matter.rho_0, potential)
     depth = np.empty(len(near))
     folded(particles.position[near], particles.species[near], potential, lattice.origin, lattice.spacing, depth)
-    members = np.bincount(owner[owner >= 0], minlength=count)
+    # a region may be a point between particles that are all nearer to other points
+    members = np.maximum(np.bincount(owner[owner >= 0], minlength=count), 1)
     mean = np.stack(
         [np.bincount(owner[owner >= 0], particles.momentum[owner >= 0, axis], count) / members for axis in range(3)],
         axis=1,
@@ -106,9 +110,10 @@ def fragments(particles: TestParticles, lattice: Lattice, matter: EquationOfStat
     number = np.full(len(size) + 1, -1)
     number[heaviest] = np.arange(len(heaviest))
     found = [_properties(particles.of(region == one), lattice.spacing, matter) for one in heaviest]
-    A, Z, position, momentum, excitation, spin = (np.array(column) for column in zip(*found, strict=True)) if found else (
-        np.zeros(0), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros((0, 3))
-    )  # fmt: skip
+    if not found:
+        none, no_vectors = np.zeros(0), np.zeros((0, 3))
+        return Fragments(none, none, no_vectors, no_vectors, none, no_vectors, number[region])
+    A, Z, position, momentum, excitation, spin = (np.array(column) for column in zip(*found, strict=True))
     return Fragments(A, Z, position, momentum, excitation, spin, number[region])
 
 

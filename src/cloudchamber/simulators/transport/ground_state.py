@@ -1,8 +1,9 @@
 """Ground states: the Thomas-Fermi solution for the same folded fields that move the test particles later.
 
-n_q(r) = p_F,q(r)^3 / (3 pi^2 hbar^3) with p_F,q^2 / 2 m = mu_q - U~_q(r); the density in the mean field is n folded with the form
-factor, and U~ is the field folded once more (Lenk and Pandharipande, PRC 39 (1989) 2242, section III). The form factor
-is taken as the Gaussian of its width. Spherical; radii in fm, energies in MeV; A and Z may be any real numbers.
+n_q(r) = p_F,q(r)^3 / (3 pi^2 hbar^3) with p_F,q^2 / 2 m = mu_q - U~_q(r); the density in the mean field is n folded
+with the form factor, and U~ is the field folded once more (Lenk and Pandharipande, PRC 39 (1989) 2242, section III).
+The form factor is taken as the Gaussian of its width. Spherical; radii in fm, energies in MeV; A and Z may be any real
+numbers. A species with a chemical potential above 0 is not bound: the end of the grid holds it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cloudchamber.simulators.transport.lattice import Floats
 
 STEP = 0.1
 """Of the radial grid [fm]."""
-MIXING, TOLERANCE, MOST_ITERATIONS = 0.3, 1e-6, 1000
+MIXING, TOLERANCE, MOST_ITERATIONS = 0.3, 1e-6, 400
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,20 @@ def _coulomb(protons: Floats, r: Floats) -> Floats:
 
 
 def thomas_fermi(A: float, Z: float, matter: EquationOfState, spacing: float) -> GroundState:
-    """The ground state of A nucleons, Z of them protons, with the form factor of a lattice of that spacing [fm].
+    """The ground state, by damped iteration.
+
+    Args:
+        A: nucleons, a real number.
+        Z: protons, a real number from 0 to A.
+        matter: the mean field.
+        spacing: of the lattice whose form factor is meant [fm].
 
     Raises:
-        ArithmeticError: no solution: such a nucleus is not bound in this model.
+        ArithmeticError: the iteration finds no solution, as for some systems that this model does not bind.
     """
     width = spacing / math.sqrt(3)
     points = int((1.4 * A ** (1 / 3) + 7) / STEP)
-    r = (np.arange(points) + 0.5) * STEP
+    r = np.asarray((np.arange(points) + 0.5) * STEP, np.float64)
     volume = 4 * math.pi * r**2 * STEP
     fold = _folding(points, width)
     number = np.array([A - Z, Z])
@@ -103,7 +110,7 @@ def thomas_fermi(A: float, Z: float, matter: EquationOfState, spacing: float) ->
             def excess(mu: float, U: Floats = potential[q], wanted: float = number[q]) -> float:
                 return float((states * (2 * NUCLEON_MASS * np.maximum(mu - U, 0)) ** 1.5 * volume).sum() - wanted)
 
-            # unbound during the first iterations: the grid's wall holds it
+            # often unbound during the first iterations: the grid's wall holds it
             chemical[q] = brentq(excess, potential[q].min(), potential[q].max() + 200, xtol=1e-8)
             fermi[q] = np.sqrt(2 * NUCLEON_MASS * np.maximum(chemical[q] - potential[q], 0))
         new = states * fermi**3

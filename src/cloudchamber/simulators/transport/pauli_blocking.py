@@ -1,11 +1,12 @@
 """Occupation of phase space at a point, and with it the Pauli blocking of collisions.
 
-f(r, p) is the number of like test particles in a window about (r, p) over the number of states there (Aichelin and Bertsch, PRC 31
-(1985) 1730). A window of fixed shape averages over the edge of a nucleus and over the Fermi surface, and lets a tenth of the collisions in a
-nucleus at rest through (Zhang et al., PRC 97 (2018) 034625 compare such windows). Ours follows the surfaces on which f varies
-least: particles within ``RADIUS`` whose energy e = (p - m u)^2 / 2 m + U~, in the frame of the local matter's velocity u,
-lies within ``ENERGY`` of that of (r, p), in a cone about its direction. In a nucleus at rest f depends on e alone, so
-that such a window is sharp at the surface and at the Fermi edge. fm, MeV, MeV/c; f is between 0 and 1 and averaged over spin.
+f(r, p) is the number of like test particles in a window about (r, p) over the number of states there (Aichelin and
+Bertsch, PRC 31 (1985) 1730). A window of fixed shape averages over the edge of a nucleus and over the Fermi surface,
+and lets a tenth of the collisions in a nucleus at rest through (Zhang et al., PRC 97 (2018) 034625 compare such
+windows). Ours follows the surfaces on which f varies least: particles within ``RADIUS`` whose energy e = (p - m u)^2 /
+2 m + U~, in the frame of the local matter's velocity u, lies within ``ENERGY`` of that of (r, p), in a cone about its
+direction. In a nucleus at rest f depends on e alone, so that such a window is sharp at the surface and at the Fermi
+edge. U~ is without Coulomb. fm, MeV, MeV/c; f is averaged over spin, and as a count over an expectation may exceed 1.
 """
 
 # mypy: disable-error-code="untyped-decorator"
@@ -143,9 +144,7 @@ def fold_field(density: Field, potential: Field, least: float, field: Field) -> 
                     for a in range(3):
                         for b in range(3):
                             row = potential[q, x + a - 1, y + b - 1]
-                            total += (
-                                weight[a] * weight[b] * (row[z - 1] + 4 * row[z] + row[z + 1]) / 6
-                            )
+                            total += weight[a] * weight[b] * (row[z - 1] + 4 * row[z] + row[z + 1]) / 6
                     field[q, x, y, z] = total
 
 
@@ -193,7 +192,7 @@ def local_momentum(cells: Cells, r: tuple[float, float, float]) -> tuple[float, 
 def occupation(
     cells: Cells, r: tuple[float, float, float], p: tuple[float, float, float], q: int, potential: float
 ) -> tuple[float, float]:
-    """f of a species at a point, as counted, and the number of particles that a full window holds.
+    """Occupation f of a species at a point, as counted, and the number of particles that a full window holds.
 
     Args:
         cells: all particles.
@@ -253,19 +252,19 @@ def occupation(
 def _shell_volume(cells: Cells, r: tuple[float, float, float], q: int, energy: float) -> float:
     """Integral over the ball about r of p_high^3 - p_low^3 at energies within ENERGY [(MeV/c)^3 fm^3]."""
     shape = cells.field.shape[1:]
-    l = cells.spacing
-    reach = int(RADIUS / l) + 1
-    ix = round((r[0] - cells.field_origin[0]) / l)
-    iy = round((r[1] - cells.field_origin[1]) / l)
-    iz = round((r[2] - cells.field_origin[2]) / l)
+    spacing = cells.spacing
+    reach = int(RADIUS / spacing) + 1
+    ix = round((r[0] - cells.field_origin[0]) / spacing)
+    iy = round((r[1] - cells.field_origin[1]) / spacing)
+    iz = round((r[2] - cells.field_origin[2]) / spacing)
     total = 0.0
     points = 0
     for x in range(ix - reach, ix + reach + 1):
         for y in range(iy - reach, iy + reach + 1):
             for z in range(iz - reach, iz + reach + 1):
-                dx = cells.field_origin[0] + l * x - r[0]
-                dy = cells.field_origin[1] + l * y - r[1]
-                dz = cells.field_origin[2] + l * z - r[2]
+                dx = cells.field_origin[0] + spacing * x - r[0]
+                dy = cells.field_origin[1] + spacing * y - r[1]
+                dz = cells.field_origin[2] + spacing * z - r[2]
                 if dx * dx + dy * dy + dz * dz > RADIUS * RADIUS:
                     continue
                 points += 1

@@ -1,8 +1,9 @@
 """Test particles: nuclei in their ground states, and two of them on their way to each other.
 
-Bertsch and Das Gupta, Phys. Rep. 160 (1988) 189, section 3: f(r, p) = (1 / N_test) sum_i delta(r - r_i) delta(p - p_i), non-relativistic, in the
-frame in which the two nuclei together are at rest. That frame's momenta are the relativistic ones, so that lambda and
-invariant mass are right; at 200 MeV per nucleon the kinetic energy in it is 2.5 % too high. fm, MeV, MeV/c.
+Bertsch and Das Gupta, Phys. Rep. 160 (1988) 189, section 3: f(r, p) = (1 / N_test) sum_i delta(r - r_i) delta(p -
+p_i), non-relativistic, in the frame in which the two nuclei together are at rest. That frame's momenta are the
+relativistic ones, so that wavelength and invariant mass are right; at 200 MeV per nucleon the kinetic energy in it is
+2.6 % too high. fm, MeV, MeV/c.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class TestParticles:
         position: (particle, 3) [fm].
         momentum: (particle, 3) [MeV/c].
         species: (particle,) 0: neutron, 1: proton.
-        origin: (particle,) 1: of the projectile, 2: of the target, as long as it has not collided; else 0 (``collisions``).
+        origin: (particle,) 1: of the projectile, 2: of the target, as long as it has not collided, else 0
+            (``collisions``).
         per_nucleon: N_test.
     """
 
@@ -54,7 +56,12 @@ class TestParticles:
 
 
 def joined(first: TestParticles, second: TestParticles) -> TestParticles:
-    """The particles of both."""
+    """The particles of both, the first's first.
+
+    Args:
+        first: some matter.
+        second: other matter, of the same N_test.
+    """
     return TestParticles(
         np.concatenate([first.position, second.position]), np.concatenate([first.momentum, second.momentum]),
         np.concatenate([first.species, second.species]), np.concatenate([first.origin, second.origin]),
@@ -90,7 +97,7 @@ def potential_energy(particles: TestParticles, spacing: float, matter: EquationO
 def nucleus(
     ground: GroundState, per_nucleon: int, spacing: float, matter: EquationOfState, rng: np.random.Generator
 ) -> TestParticles:
-    """A nucleus at rest at 0: radii and momenta stratified, so that its density and energy fluctuate less than by chance.
+    """A nucleus at rest at 0, with radii and momenta stratified: its density and energy fluctuate less than by chance.
 
     Its momenta are stretched by a common factor until its energy on the lattice is that of the Thomas-Fermi solution.
 

@@ -1,13 +1,15 @@
 """From real-valued fragments and gas to whole nuclei and nucleons: what a detector, or a de-excitation model, can take.
 
-Numbers of neutrons and protons are rounded by systematic sampling (Madow, Ann. Math. Stat. 20 (1949) 333): each is the whole number below or above
-its value, right on average, and they add up to those of the colliding nuclei. The nucleons of the gas are drawn from its test particles,
-conditionally on the four-momentum that is left: of many draws, the one that misses it least. A common shift and a common stretch of
-all momenta close the balance exactly, with measured masses. Common rest frame, MeV, MeV/c.
+Numbers of neutrons and protons are rounded by systematic sampling (Madow, Ann. Math. Stat. 20 (1949) 333): each is the
+whole number below or above its value, right on average, and they add up to those of the colliding nuclei. The nucleons
+of the gas are drawn from its test particles, conditionally on the four-momentum that is left: of many draws, the one
+that misses it least. A common shift of all velocities and a common stretch of all momenta close the balance exactly,
+with measured masses; a rounding that needs too much of a stretch is drawn again. Common rest frame, MeV, MeV/c.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +28,11 @@ DRAWS = 200
 MOMENTUM_SCALE, ENERGY_SCALE = 60.0, 4.0
 """What counts as missing the balance by one: MeV/c along an axis, and MeV."""
 STRETCH = (0.5, 2.0)
-"""Of momenta, at most: else the rounding is drawn again."""
+"""Of momenta, at least and at most: else the rounding is drawn again."""
 TRIES = 50
-"""Roundings; then excitation energies give way."""
+"""Roundings that are drawn again; the one after them is taken with any stretch, and excitation gives way to it."""
+WARMEST = 0.9
+"""Share of the energy that there is, to which excitation then gives way."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def whole_nuclei(
         rng: what is random.
 
     Raises:
-        ArithmeticError: there is less energy than rest masses: the event is none.
+        ArithmeticError: no rounding closes the balance: rest masses and excitation leave too little energy.
     """
     total = available_energy(channel)
     hot = np.maximum(excitation, 0.0)
@@ -76,12 +80,16 @@ def whole_nuclei(
         there = neutrons[:-1] + protons[:-1] > 0
         whole_A, whole_Z = (neutrons + protons)[:-1][there], protons[:-1][there]
         own = momentum[there] * (whole_A / A[there])[:, None]
-        mass = mass_or_estimate(whole_Z, whole_A) + hot[there]
-        spare = total - mass.sum() - nucleon_masses(neutrons[-1], protons[-1])
+        warm, cold_mass = np.where(whole_A > 1, hot[there], 0.0), mass_or_estimate(whole_Z, whole_A)
+        spare = total - cold_mass.sum() - nucleon_masses(neutrons[-1], protons[-1])
         if spare <= 0 and attempt == TRIES:
             raise ArithmeticError(f"{-spare:.1f} MeV too little energy for the rest masses of an event")
+        if spare > 0 and attempt == TRIES and warm.sum() >= spare:
+            warm = warm * (WARMEST * spare / warm.sum())
+        spare -= float(warm.sum())
         if spare <= 0:
             continue
+        mass = cold_mass + warm
         gas = _draw_gas(
             gas_momentum, gas_species, neutrons[-1], protons[-1], -own.sum(axis=0),
             spare - ((own**2).sum(axis=1) / (2 * mass)).sum(), rng,
@@ -89,29 +97,41 @@ def whole_nuclei(
         species = np.repeat([0, 1], [neutrons[-1], protons[-1]])
         all_A = np.concatenate([whole_A, np.ones(len(gas), np.int64)])
         all_Z = np.concatenate([whole_Z, species])
-        cold = np.concatenate([hot[there], np.zeros(len(gas))])
+        cold = np.concatenate([warm, np.zeros(len(gas))])
         masses = mass_or_estimate(all_Z, all_A) + cold
         p = np.concatenate([own, gas])
         p -= p.sum(axis=0) * (masses / masses.sum())[:, None]
         stretch = _stretch(p, masses, total)
         if stretch is not None and (STRETCH[0] < stretch < STRETCH[1] or attempt == TRIES):
             return Nuclei(all_A, all_Z, p * stretch, cold, stretch)
-    raise ArithmeticError("an event at rest cannot take up its energy")
+        if len(all_A) == 1:  # the nuclei have fused: at rest, all energy is excitation
+            return Nuclei(all_A, all_Z, np.zeros((1, 3)), cold + spare, 1.0)
+    raise ArithmeticError("momenta of an event cannot take up its energy")
 
 
 def available_energy(channel: EntranceChannel) -> float:
-    """Of both nuclei in their common rest frame, with measured masses [MeV]."""
-    masses = [nuclear_mass(Z, A) for A, Z in (channel.projectile, channel.target)]
-    return sum(float(np.hypot(mass, channel.momentum)) for mass in masses)
+    """Of both nuclei in their common rest frame, with measured masses [MeV].
+
+    Args:
+        channel: which nuclei, at which energy.
+    """
+    first, second = (float(nuclear_mass(Z, A)) for A, Z in (channel.projectile, channel.target))
+    moving = first + channel.projectile[0] * channel.energy
+    return math.sqrt(first**2 + second**2 + 2 * moving * second)
 
 
 def nucleon_masses(neutrons: int, protons: int) -> float:
-    """[MeV]."""
+    """Rest energy of free nucleons [MeV].
+
+    Args:
+        neutrons: how many.
+        protons: how many.
+    """
     return float(neutrons * nuclear_mass(0, 1) + protons * nuclear_mass(1, 1))
 
 
 def systematic_rounding(numbers: Floats, total: int, rng: np.random.Generator) -> Whole:
-    """Whole numbers near real ones, and what is left of ``total`` as the last; each is right on average.
+    """Whole numbers near real ones (n + 1,), the last what is left of ``total``; each is right on average.
 
     Args:
         numbers: (n,) not negative; their sum is at most ``total``, but for rounding errors.
@@ -122,23 +142,27 @@ def systematic_rounding(numbers: Floats, total: int, rng: np.random.Generator) -
         >>> systematic_rounding(np.array([5.0, 4.0]), 12, np.random.default_rng(1))
         array([5, 4, 3])
     """
-    edges = np.append(np.minimum(np.cumsum(numbers), total), total)
     start = rng.random()
-    cuts = np.floor(edges + start + 1e-9).astype(np.int64)
-    return np.diff(cuts, prepend=0) - np.append(np.zeros(len(numbers), np.int64), cuts[-1] - total)
+    # sums of multiples of 1 / N_test that should be whole may be a rounding error below
+    cuts = np.floor(np.cumsum(numbers) + start + 1e-9) - np.floor(start + 1e-9)
+    whole: Whole = np.diff(np.minimum(cuts, total).astype(np.int64), prepend=0, append=total)
+    return whole
 
 
 def _draw_gas(
     momentum: Floats, species: NDArray[np.int8], neutrons: int, protons: int, wanted: Floats, energy: float,
     rng: np.random.Generator,
 ) -> Floats:  # fmt: skip
-    """Momenta (nucleon, 3) of free nucleons, neutrons first, that carry about the wanted momentum and kinetic energy."""
+    """Momenta (nucleon, 3) of free nucleons, neutrons first, that carry about the wanted momentum and energy."""
     chosen = []
     for q, number in enumerate((neutrons, protons)):
+        if not number:
+            chosen.append(np.zeros((DRAWS, 0, 3)))
+            continue
         of_kind = np.flatnonzero(species == q)
-        if number and not len(of_kind):  # a rounding may need one nucleon of a kind that has no test particle left
+        if not len(of_kind):  # a rounding may need one nucleon of a kind that has no test particle left
             of_kind = np.arange(len(species))
-        chosen.append(momentum[of_kind][rng.integers(len(of_kind), size=(DRAWS, number))] if number else np.zeros((DRAWS, 0, 3)))
+        chosen.append(momentum[of_kind][rng.integers(len(of_kind), size=(DRAWS, number))])
     draws = np.concatenate(chosen, axis=1)
     missing = ((draws.sum(axis=1) - wanted) ** 2).sum(axis=1) / MOMENTUM_SCALE**2
     kinetic = (draws**2).sum(axis=(1, 2)) / (2 * NUCLEON_MASS)

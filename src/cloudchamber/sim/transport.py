@@ -1,0 +1,191 @@
+"""``cloudchamber sim transport C12 C12 --energy 62 -n 2000 -o events.h5``: Boltzmann-Langevin transport of any system.
+
+HDF5: the columns of ``experiments.transport.SCHEMA`` with axes and units. Chunks of events go through the farm and stay
+in the cache, so the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from cloudchamber.schema import BadInput
+
+if TYPE_CHECKING:
+    from cloudchamber.data.store import Dataset
+
+STUDY = "transport"
+"""The study whose records these are, as ``load_study`` takes it."""
+PRESET = "standard"
+"""Of the study, for settings that are no options here."""
+SUFFIXES = (".h5", ".hdf5")
+IMPACT_PARAMETERS = ("lowest_impact_parameter", "highest_impact_parameter")
+
+OUTPUT, PHYSICS, NUMERICS, MACHINES = "Output", "Physics", "Numerics", "Machines"
+
+
+@dataclass(frozen=True)
+class DefaultOf:
+    """The default of settings of ``TransportConfig``, looked up when an option or its help needs it.
+
+    Their module is slow to import, and ``cloudchamber --help`` must not wait for it.
+
+    Attributes:
+        settings: their names; the values of several are joined by a colon.
+    """
+
+    settings: tuple[str, ...]
+
+    def __call__(self) -> Any:
+        """The value."""
+        from cloudchamber.experiments.transport import TransportConfig
+
+        values = [TransportConfig.model_fields[name].default for name in self.settings]
+        return values[0] if len(values) == 1 else ":".join(f"{value:g}" for value in values)
+
+    def __str__(self) -> str:
+        return str(self())
+
+
+def setting(*names: str, text: str, panel: str) -> Any:
+    """An option with the default of a setting.
+
+    Args:
+        names: settings of ``TransportConfig``.
+        text: of the help.
+        panel: heading under which the help shows it.
+    """
+    metavar = "LOW:HIGH" if len(names) > 1 else None
+    return typer.Option(default_factory=DefaultOf(names), help=text, rich_help_panel=panel, metavar=metavar)
+
+
+Projectile = Annotated[str, typer.Argument(help="nucleus that moves, such as C12, 12C or Ar40; from He4 on")]
+Target = Annotated[str, typer.Argument(help="nucleus at rest")]
+Energy = Annotated[float, setting("energy", text="of the projectile [MeV per nucleon], 10 to 200", panel=PHYSICS)]
+ImpactParameter = Annotated[
+    str, setting(*IMPACT_PARAMETERS, text="[fm], uniform from LOW to HIGH, or one number", panel=PHYSICS)
+]
+Mode = Annotated[str, setting("mode", text="langevin (with fluctuations) or average", panel=PHYSICS)]
+MeanField = Annotated[str, setting("mean_field", text="soft (K = 201 MeV) or comparison (K = 239 MeV)", panel=PHYSICS)]
+CrossSection = Annotated[
+    str, setting("cross_section", text="of nucleons in matter: free, capped (at 50 mb) or screened", panel=PHYSICS)
+]
+FreezeOutTime = Annotated[float, setting("freeze_out_time", text="when fragments are read [fm/c]", panel=PHYSICS)]
+DensityCut = Annotated[float, setting("density_cut", text="of fragments [nucleons per fm^3]", panel=PHYSICS)]
+TestParticles = Annotated[int, setting("test_particles", text="for each nucleon", panel=NUMERICS)]
+TimeStep = Annotated[float, setting("time_step", text="[fm/c]", panel=NUMERICS)]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="processes that simulate (default: every core)", rich_help_panel=MACHINES)
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="a running Dask scheduler instead", rich_help_panel=MACHINES),
+]
+RandomSeed = Annotated[int, typer.Option(help="the same seed: the same events", rich_help_panel=OUTPUT)]
+Number = Annotated[int, typer.Option("-n", "--number", help="number of events", rich_help_panel=OUTPUT)]
+Output = Annotated[Path, typer.Option("-o", "--output", help="file .h5", rich_help_panel=OUTPUT)]
+
+
+def transport(
+    projectile: Projectile,
+    target: Target,
+    output: Output,
+    energy: Energy,
+    impact_parameter: ImpactParameter,
+    mode: Mode,
+    mean_field: MeanField,
+    cross_section: CrossSection,
+    freeze_out_time: FreezeOutTime,
+    density_cut: DensityCut,
+    test_particles: TestParticles,
+    time_step: TimeStep,
+    number: Number = 100,
+    random_seed: RandomSeed = 1,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Collisions of two nuclei by Boltzmann-Langevin transport: hot fragments and gas at freeze-out.
+
+    Stop it at any time: what is finished is kept, and the same command goes on.
+    """
+    _refuse(output, number, random_seed)
+    low, high = _interval(impact_parameter)
+    from cloudchamber import farm
+    from cloudchamber.data.store import write_file
+    from cloudchamber.simulators.transport.entrance_channel import EntranceChannel
+    from cloudchamber.simulators.transport.masses import nucleus_of
+    from cloudchamber.study import load_study
+    from cloudchamber.terminal import watched
+
+    EntranceChannel(nucleus_of(projectile), nucleus_of(target), energy)  # says why an energy is refused
+    study = load_study(STUDY)
+    config = study.preset(PRESET).changed(
+        {
+            "projectile": projectile, "target": target, "energy": energy, "lowest_impact_parameter": low,
+            "highest_impact_parameter": high, "mode": mode, "mean_field": mean_field, "cross_section": cross_section,
+            "freeze_out_time": freeze_out_time, "density_cut": density_cut, "test_particles": test_particles,
+            "time_step": time_step,
+        }
+    )  # fmt: skip
+    start = time.monotonic()
+    try:
+        with watched("simulating") as progress:
+            dataset = farm.simulate(
+                study, study.data_config(config), number, random_seed, study_source=STUDY, workers=workers,
+                scheduler=scheduler, progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise BadInput("interrupted; what is finished is kept, and the same command goes on with the rest") from None
+    write_file(dataset, output)
+    between = f"{low:g} to {high:g}" if low < high else f"{low:g}"
+    typer.echo(
+        f"{output}: {number} collisions of {projectile} at {energy:g} MeV per nucleon with {target}, {mode}, impact"
+        f" parameter {between} fm, {_outcome(dataset, time_step)}; seed {random_seed}, {time.monotonic() - start:.1f} s"
+    )
+
+
+def _refuse(output: Path, number: int, random_seed: int) -> None:
+    """BadInput for a file that cannot be written, and for numbers that are none."""
+    if output.suffix not in SUFFIXES:
+        raise BadInput(f"cannot write {output}: need a name that ends in {' or '.join(SUFFIXES)}", status=2)
+    if output.exists():
+        raise BadInput(f"file {output} exists, will not overwrite")
+    if not output.parent.is_dir():
+        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    if number < 1:
+        raise BadInput(f"{number} events: give at least 1", status=2)
+    if random_seed < 0:
+        raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
+
+
+def _interval(text: str) -> tuple[float, float]:
+    """``"0:8"`` to (0, 8), ``"4"`` to (4, 4)."""
+    try:
+        numbers = [float(one) for one in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(map(math.isfinite, numbers)):
+        raise BadInput(f"impact parameter {text!r}: give LOW:HIGH in fm, such as 0:8, or one number", status=2)
+    low, high = numbers[0], numbers[-1]
+    if low < 0:
+        raise BadInput(f"impact parameter {text!r}: {low:g} fm is negative; give at least 0", status=2)
+    if low > high:
+        raise BadInput(f"impact parameter {text!r}: give the smaller one first, {high:g}:{low:g}", status=2)
+    return low, high
+
+
+def _outcome(dataset: Dataset, time_step: float) -> str:
+    """How many events were refused, and what to do then; how many fragments the others have."""
+    found = dataset.read(np.arange(len(dataset)), ["refused", "fragments"])
+    kept = found["refused"] == 0
+    refused = len(kept) - int(kept.sum())
+    first = "none refused"
+    if refused:
+        first = f"{refused} refused because energy was not conserved (give a --time-step below {time_step:g})"
+    return first + (f", {found['fragments'][kept].mean():.2f} fragments each" if kept.any() else "")
