@@ -104,7 +104,7 @@ class Evolution:
         """A larger lattice if matter is about to leave this one; thin gas may leave, and flies straight on."""
         p, lattice = self.particles, self.lattice
         place = np.rint((p.position - lattice.origin) / lattice.spacing).astype(np.int64)
-        inside = ((place >= 0) & (place < lattice.shape)).all(axis=1)
+        inside = np.asarray(((place >= 0) & (place < np.array(lattice.shape))).all(axis=1))
         x, y, z = np.where(inside[:, None], place, 0).T
         dense = np.flatnonzero(inside & (self._density.sum(axis=0)[x, y, z] > DENSE))
         if len(dense):
