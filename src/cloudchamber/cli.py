@@ -14,6 +14,7 @@ import typer
 
 from cloudchamber import __version__
 from cloudchamber.schema import BadInput, did_you_mean
+from cloudchamber.sim.de_excitation import de_excite
 from cloudchamber.sim.hadronic import hadronic
 from cloudchamber.sim.heavyion import heavyion
 from cloudchamber.sim.skies import skies
@@ -41,6 +42,7 @@ sim.command("heavyion", context_settings={"help_option_names": ["-h", "--help"]}
 sim.command("skies")(skies)
 sim.command("hadronic")(hadronic)
 sim.command("transport")(transport)
+sim.command("de-excite")(de_excite)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]

@@ -126,7 +126,7 @@ ROWS = [
     number("langevin", "spread", "largest_fragment", "sd_over_average", 3.0, error=0.5, low=5.0, high=None),
     number("langevin", "symmetry", "A", "p_value", 0.4, low=0.001, high=None),
     number("langevin", "symmetry", "Z", "p_value", 0.2, low=0.001, high=None),
-    number("langevin", "freeze-out", "largest_fragment", "loss_from_160_to_200_fm_c", 0.1, low=-0.3, high=0.3),
+    number("langevin", "freeze-out", "largest_fragment", "loss_before_freeze_out", 0.1, low=-0.3, high=0.3),
     number("langevin", "reaction", "at_62_MeV", "reaction_cross_section", 1050.0, error=20.0, unit="mb"),
     number("langevin", "reaction", "at_200_MeV", "reaction_cross_section", 900.0, error=20.0, unit="mb"),
     number("langevin", "reaction", "at_95_MeV", "reaction_cross_section", None, unit="mb"),
@@ -196,7 +196,7 @@ def test_tables_say_targets_and_metrics_in_words(sections: dict[str, Section]) -
     }
     assert first_cells["Ground-states <check>"][0] == "¹²C: largest relative change of the rms radius"
     assert first_cells["Reaction <check>"][0] == "62 MeV per nucleon: reaction cross section"
-    assert first_cells["Symmetry <check>"][1] == "Z: p value of Kolmogorov and Smirnov"
+    assert first_cells["Symmetry <check>"][1] == "Z: p value of the exchange of sides"
     words = words_of([number("langevin", "", target, "x", 1.0) for target in ("at_62.5_MeV", "T_5_MeV", "Pb208")])
     assert words["at_62.5_MeV"] == "62.5 MeV per nucleon"
     assert (words["T_5_MeV"], words["Pb208"]) == ("T = 5 MeV", "²⁰⁸Pb")

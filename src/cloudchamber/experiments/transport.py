@@ -236,7 +236,8 @@ def detected(
 ) -> tuple[Products, NDArray[np.int64]]:
     """Cold nuclei and nucleons in the laboratory, after de-excitation; photons are left out.
 
-    Events that were refused count as events without products, which is why there must be few.
+    Events that were refused count as events without products, which is why there must be few. Weights are cross
+    sections [mb]; for a single impact parameter 1 / N.
 
     Args:
         config: of the records.
@@ -255,7 +256,9 @@ def detected(
     momentum = in_the_laboratory(channel_of(config), cold.momentum[massive], cold.energy[massive])
     A, Z, parent = cold.A[massive], cold.Z[massive], cold.parent[massive]
     impact = records.read(np.arange(len(records)), ["impact_parameter"])["impact_parameter"].astype(np.float64)
-    weight = uniform_weights(impact, config.lowest_impact_parameter, config.highest_impact_parameter)
+    low, high = config.lowest_impact_parameter, config.highest_impact_parameter
+    # events at one impact parameter stand for no cross section: their weights make a mean
+    weight = uniform_weights(impact, low, high) if low < high else np.full(len(impact), 1 / len(impact))
     kinetic = kinetic_energy(momentum, mass_or_estimate(Z, A))
     return Products(A, Z, momentum, kinetic, hot["event"][parent], weight, repetitions), hot["repetition"][parent]
 

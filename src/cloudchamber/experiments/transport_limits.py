@@ -45,8 +45,8 @@ DURATION, READ_EVERY = 200.0, 20.0
 """Of a ground state's life, and between looks at it [fm/c]."""
 CUTS = (0.01, 0.015, 0.02, 0.025, 0.03)
 """Densities at which fragments end [fm^-3]."""
-TIMES = (120.0, 160.0, 200.0, 240.0)
-"""At which events are read [fm/c]."""
+MOMENTS = (0.6, 0.8, 1.0, 1.2)
+"""At which events are read, in units of the freeze-out time."""
 CHARGE_RADII = {"He4": 1.6755, "C12": 2.4702, "O16": 2.6991, "Ca40": 3.4776, "Zr90": 4.2694, "Pb208": 5.5012}
 """Measured rms charge radii [fm]: Angeli and Marinova, At. Data Nucl. Data Tables 99 (2013) 69."""
 
@@ -257,14 +257,14 @@ def freeze_out(
     del records, probes
     channel, dynamics = channel_of(config), dynamics_of(config)
     impact = np.linspace(0.5, config.highest_impact_parameter - 1, config.freeze_out_records)
-    largest = np.zeros((len(impact), len(TIMES), len(CUTS)))
+    largest = np.zeros((len(impact), len(MOMENTS), len(CUTS)))
     number, excitation = np.zeros_like(largest), np.zeros_like(largest)
     for event, (b, own) in enumerate(zip(impact, seeds.spawn(len(impact)), strict=True)):
         rng = np.random.default_rng(own)
         particles = colliding_nuclei(channel, float(b), config.test_particles, dynamics.spacing, dynamics.matter, rng)
         evolution = Evolution(particles, dynamics, int(rng.integers(2**31)))
-        for when, moment in enumerate(TIMES):
-            evolution.run(moment - evolution.time)
+        for when, moment in enumerate(MOMENTS):
+            evolution.run(moment * config.freeze_out_time - evolution.time)
             for which, cut in enumerate(CUTS):
                 found = fragments(particles, evolution.lattice, dynamics.matter, cut)
                 number[event, when, which] = len(found.A)
@@ -272,10 +272,10 @@ def freeze_out(
                     largest[event, when, which] = found.A[0]
                     excitation[event, when, which] = found.excitation[0]
     usual = int(np.argmin(np.abs(np.array(CUTS) - config.density_cut)))
-    before, after = (TIMES.index(moment) for moment in (160.0, 200.0))
+    before, after, later = (MOMENTS.index(moment) for moment in (0.8, 1.0, 1.2))
     rows = [
         required(
-            row(LANGEVIN, "largest_fragment", "loss_from_160_to_200_fm_c",
+            row(LANGEVIN, "largest_fragment", "loss_before_freeze_out",
                 mean_of(largest[:, before, usual] - largest[:, after, usual])), -0.3, 0.3,
         ),
     ]  # fmt: skip
@@ -283,10 +283,14 @@ def freeze_out(
         ("largest_fragment", largest, ""), ("number_of_fragments", number, ""), ("excitation", excitation, "MeV"),
     ):  # fmt: skip
         across = values[:, after, -1] - values[:, after, 0]
-        late = values[:, TIMES.index(240.0), usual] - values[:, after, usual]
+        late = values[:, later, usual] - values[:, after, usual]
         rows.append(row(LANGEVIN, name, "difference_of_cuts_0.03_and_0.01", mean_of(across), unit))
-        rows.append(row(LANGEVIN, name, "difference_of_240_and_200_fm_c", mean_of(late), unit))
-    arrays: Arrays = {"impact_parameter": impact, "time": np.array(TIMES), "density_cut": np.array(CUTS)}
+        rows.append(row(LANGEVIN, name, "difference_of_reading_later", mean_of(late), unit))
+    arrays: Arrays = {
+        "impact_parameter": impact,
+        "time": config.freeze_out_time * np.array(MOMENTS),
+        "density_cut": np.array(CUTS),
+    }
     return CheckResult(rows, arrays | {"largest": largest, "number": number, "excitation": excitation})
 
 

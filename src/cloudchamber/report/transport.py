@@ -324,8 +324,8 @@ def symmetry(found: Found) -> Section:
     low, judged = found.bounds("p_value")[0], [row for row in found.rows if row["metric"] == "p_value"]
     text = (
         "Two equal nuclei: in the frame in which both together are at rest, nothing may tell forward from backward."
-        " Compared are the heaviest fragments that go to either side, by the test of Kolmogorov and Smirnov, which"
-        " takes the two sides of an event as independent."
+        " Compared are the heaviest fragments that go to either side, of events that have"
+        " one on both. p values are from random exchanges of the sides of each event."
     )
     if low is not None:
         text += (

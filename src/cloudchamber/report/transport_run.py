@@ -31,7 +31,7 @@ MODES = (LANGEVIN, AVERAGE)
 NAMES = {
     "excitation": "excitation energy",
     "all": "all isotopes",
-    "p_value": "p value of Kolmogorov and Smirnov",
+    "p_value": "p value of the exchange of sides",
     "forward_minus_backward": "mean forward minus mean backward",
     "soft": "soft mean field",
     "comparison": "mean field of the comparison",
@@ -61,9 +61,9 @@ NAMES = {
     "sd_over_average": "standard deviation over that of the average mode",
     "over_kox": "simulated over Kox et al.",
     "over_tripathi": "simulated over Tripathi et al.",
-    "loss_from_160_to_200_fm_c": "nucleons lost from 160 to 200 fm/c",
+    "loss_before_freeze_out": "nucleons lost in the last fifth of the time",
     "difference_of_cuts_0.03_and_0.01": "at a cut of 0.03 minus at 0.01 fm⁻³",
-    "difference_of_240_and_200_fm_c": "at 240 minus at 200 fm/c",
+    "difference_of_reading_later": "read a fifth later, minus at freeze-out",
 }
 """Words for targets and metrics; others say themselves."""
 

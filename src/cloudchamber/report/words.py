@@ -14,7 +14,7 @@ def plus_minus(value: float, error: float) -> str:
 
     Args:
         value: the number; nan is said as a dash.
-        error: its standard error; not finite or 0 means that it is not known.
+        error: its standard error; not finite, 0 or a rounding error mean that it is not known.
 
     Returns:
         The text, with a true minus sign.
@@ -29,7 +29,7 @@ def plus_minus(value: float, error: float) -> str:
     """
     if math.isnan(value):
         return "–"
-    if not math.isfinite(error) or error <= 0:
+    if not math.isfinite(error) or error <= 1e-9 * abs(value):
         return f"{value:.3g}".replace("-", "−")
     if error >= 1e5:
         return f"{value:.3g} ± {error:.0e}".replace("-", "−")
