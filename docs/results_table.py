@@ -78,6 +78,9 @@ DUELS = {
     "photon-mean-free-path": (
         "mean absolute error [cm]", "test", "mean_free_path", "mae", "network", "likelihood"
     ),
+    "transport": (
+        "mean of abs(ln(simulated / measured)), ten isotopes", "data", "all", "mean_abs_log_ratio", "langevin"
+    ),
 }  # fmt: skip
 """What the README says of a study: the measure, its place in the table (sample or check, target, metric), and whose
 numbers: the network's and the physicist's method's, or the subject's of a validation."""
@@ -217,7 +220,7 @@ def summary_of_validations(results: dict[str, dict]) -> list[str]:
         good, judged = met(validation.rows)
         cells = [
             f"[`{name}`](docs/studies/{name}.md)", measure, f"{validation.subject(row)}: {said_value(row)}",
-            f"{said_criterion(row)}: {said_verdict(row)}", f"{good} of {judged}",
+            f"{said_criterion(row)}: {said_verdict(row)}" if said_criterion(row) else "–", f"{good} of {judged}",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return lines
