@@ -23,7 +23,9 @@ QUICK = ValidationConfig(
     records=60, average_records=10, central_records=10, energy_records=10, freeze_out_records=4,
     nuclei=("He4", "C12", "Ca40"), blocking_nuclei=4, box_test_particles=50, cost_events=1,
 )  # fmt: skip
-STANDARD = ValidationConfig(records=1000, average_records=150)
+STANDARD = ValidationConfig(
+    records=800, average_records=100, central_records=40, energy_records=40, freeze_out_records=12
+)
 PAPER = ValidationConfig(records=2000, average_records=500, central_records=200, energy_records=500)
 
 
