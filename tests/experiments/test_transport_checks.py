@@ -415,3 +415,31 @@ def test_measured_isotopes_are_each_compared_in_both_modes() -> None:
     assert (result.arrays["average/angular/He4/value"] == 0).all()
     assert (result.arrays["langevin/angular/He4/value"] > 0).any()
     assert found(result, "measured", "He4", "cross_section")["value"] > 0
+
+
+def test_average_events_that_are_all_alike_have_no_ratio_of_spreads() -> None:
+    probes = {"central-langevin": sized([9.0, 8.0, 7.0]), "central-average": sized([9.0, 9.0, 9.0])}
+    result = spread(CONFIG, records_of([intact()] * 2), probes, SEEDS)
+    ratio = found(result, "langevin", "largest_fragment", "sd_over_average")
+    assert math.isnan(ratio["value"])
+    assert passes(ratio) is False
+
+
+def test_the_own_energy_is_not_replaced_by_a_probe() -> None:
+    energy = ENERGIES[1]
+    config = CONFIG.changed({"energy": energy})
+    channel = channel_of(config)
+    apart = records_of([alphas(channel)] * 4, np.linspace(1, 7, 4), channel)
+    probes = {}
+    for one in ENERGIES:
+        other = channel_of(CONFIG.changed({"energy": one}))
+        probes[f"energy-{one:g}"] = records_of([intact(other)] * 3, np.full(3, 4.0), other)
+    result = reaction(config, apart, probes, SEEDS)
+    own = found(result, "langevin", f"at_{energy:g}_MeV", "reaction_cross_section")
+    assert (own["n"], own["value"] > 100) == (4, True)
+
+
+def test_a_single_impact_parameter_has_no_cross_section() -> None:
+    config = CONFIG.changed({"lowest_impact_parameter": 4.0, "highest_impact_parameter": 4.0})
+    for check in (reaction, measured_data):
+        assert not check(config, records_of([intact()] * 2), {}, SEEDS).rows

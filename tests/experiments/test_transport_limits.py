@@ -298,7 +298,7 @@ def test_events_are_read_at_every_moment_and_cut() -> None:
     shape = (2, len(MOMENTS), len(CUTS))
     number, largest, excitation = (result.arrays[name] for name in ("number", "largest", "excitation"))
     assert number.shape == largest.shape == excitation.shape == shape
-    assert result.arrays["impact_parameter"].tolist() == [0.5, 7.0]
+    assert result.arrays["impact_parameter"].tolist() == pytest.approx([0.0, 6.8])
     np.testing.assert_allclose(result.arrays["time"], [24, 32, 40, 48])
     assert result.arrays["density_cut"].tolist() == list(CUTS)
     assert ((largest > 0) & (largest <= 24)).all()
@@ -399,7 +399,7 @@ def test_cost_is_the_processor_time_of_events_of_a_kind(clock: Clock) -> None:
     arrays = result.arrays
     assert arrays["test_particles/value"].tolist() == [20, 40, 100, 200]
     np.testing.assert_allclose(arrays["test_particles/seconds"], 24 * 2 * arrays["test_particles/value"] / 1000)
-    assert arrays["freeze_out_time/value"].tolist() == [100, 200, 400]
+    assert arrays["freeze_out_time/value"].tolist() == [50, 100, 200]
     np.testing.assert_allclose(arrays["freeze_out_time/seconds"], 2.4 * arrays["freeze_out_time/value"] / 100)
     assert arrays["nucleons/value"].tolist() == [8, 24, 32, 80, 180]
     np.testing.assert_allclose(arrays["nucleons/seconds"], 0.2 * arrays["nucleons/value"])
@@ -452,6 +452,5 @@ def test_a_picture_shows_the_projectile_above_the_beam_coming_from_behind(pictur
     assert min(apart[1:]) < apart[0], "the nuclei never met"
 
 
-@pytest.mark.xfail(reason="frames that are no whole periods of the Coulomb kicks add up to less", strict=True)
 def test_the_last_picture_is_taken_at_freeze_out() -> None:
     assert transport_gallery.gallery(CONFIG, NONE)["time"][-1] == pytest.approx(CONFIG.freeze_out_time)

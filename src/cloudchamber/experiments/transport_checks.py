@@ -16,6 +16,7 @@ from pydantic import Field
 from cloudchamber.data.measured_fragments import carbon_62mev
 from cloudchamber.data.store import Dataset
 from cloudchamber.experiments.transport import (
+    Nucleus,
     TransportConfig,
     channel_of,
     detected,
@@ -34,7 +35,7 @@ from cloudchamber.metrics.fragment_cross_sections import (
 )
 from cloudchamber.metrics.measured import Measured
 from cloudchamber.metrics.rows import Row, row
-from cloudchamber.schema import Arrays, Learning
+from cloudchamber.schema import Arrays, BadInput, Learning
 from cloudchamber.simulators.transport.entrance_channel import EntranceChannel
 from cloudchamber.simulators.transport.masses import mass_or_estimate
 from cloudchamber.simulators.transport.reaction_cross_section import kox, tripathi
@@ -59,7 +60,7 @@ class ValidationConfig(TransportConfig):
     central_records: Learning[int] = Field(60, ge=4, description="events of each mode at one impact parameter")
     energy_records: Learning[int] = Field(60, ge=4, description="events of each further energy")
     freeze_out_records: Learning[int] = Field(20, ge=2, description="events that are read at several times and cuts")
-    nuclei: Learning[tuple[str, ...]] = Field(
+    nuclei: Learning[tuple[Nucleus, ...]] = Field(
         ("He4", "C12", "O16", "Ca40", "Zr90", "Pb208"), min_length=1, description="ground states that must last"
     )
     blocking_nuclei: Learning[int] = Field(10, ge=1, description="carbon nuclei in which blocking is counted")
@@ -110,6 +111,8 @@ def conservation(
             owned_sums(events, "fragment_momentum", "fragments") + owned_sums(events, "gas_momentum", "gas") / per
         )
         change = column(events, "energy_change")
+        if not len(change):
+            raise BadInput(f"every event of the mode {subject!r} was refused: give a smaller time_step")
         refused = len(events) - len(change)
         rows += [
             required(row(subject, "mass_number", "largest_violation", largest(nucleons)), high=1e-6),
@@ -225,7 +228,8 @@ def spread(
     spreads = deviations[AVERAGE] > 0  # a few events may be drawn all alike
     ratio = deviations[LANGEVIN][spreads] / deviations[AVERAGE][spreads]
     sds = [float(arrays[f"{subject}/largest"].std(ddof=1)) for subject in (LANGEVIN, AVERAGE)]
-    found = Measured(sds[0] / sds[1], float(ratio.std()) if len(ratio) > 1 else NAN, len(arrays["langevin/largest"]))
+    value = sds[0] / sds[1] if sds[1] > 0 else NAN
+    found = Measured(value, float(ratio.std()) if len(ratio) > 1 else NAN, len(arrays["langevin/largest"]))
     rows.append(required(row(LANGEVIN, "largest_fragment", "sd_over_average", found), low=5.0))
     return CheckResult(rows, arrays)
 
@@ -242,10 +246,13 @@ def reaction(
     """
     rows: list[Row] = []
     arrays: Arrays = {}
+    if not config.lowest_impact_parameter == 0 < config.highest_impact_parameter:
+        return CheckResult([])  # events that stand for no cross section
     projectile, target = channel_of(config).projectile, channel_of(config).target
     samples = {config.energy: (config, records)}
     for energy in ENERGIES:
-        samples[energy] = (config.changed({"energy": energy}), probes[f"energy-{energy:g}"])
+        if energy != config.energy:
+            samples[energy] = (config.changed({"energy": energy}), probes[f"energy-{energy:g}"])
     for (energy, (settings, events)), own in zip(sorted(samples.items()), seeds.spawn(len(samples)), strict=True):
         products, repetition = detected(settings, events, settings.repetitions, own)
         probability = reaction_probability(products, repetition, (projectile, target))
@@ -291,7 +298,8 @@ def measured_data(
     data = carbon_62mev()
     rows: list[Row] = []
     arrays: Arrays = {}
-    if channel_of(config) != EntranceChannel(data.projectile, data.target, data.energy):
+    same_system = channel_of(config) == EntranceChannel(data.projectile, data.target, data.energy)
+    if not (same_system and config.lowest_impact_parameter == 0 < config.highest_impact_parameter):
         return CheckResult([])
     settings = {LANGEVIN: config, AVERAGE: config.changed({"mode": AVERAGE})}
     samples = {LANGEVIN: records, AVERAGE: probes["average"]}

@@ -43,7 +43,7 @@ def gallery(config: TransportConfig, records: Dataset) -> Arrays:
         frames, times = [], []
         for frame in range(FRAMES):
             if frame:
-                evolution.run(settings.freeze_out_time / (FRAMES - 1))
+                evolution.run(frame * settings.freeze_out_time / (FRAMES - 1) - evolution.time)
             counts = np.histogram2d(particles.position[:, 0], particles.position[:, 2], (x, z))[0]
             frames.append(counts / (settings.test_particles * BIN**2))
             times.append(evolution.time)
