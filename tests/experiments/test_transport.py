@@ -101,7 +101,7 @@ def broken() -> Event:
         ("highest_impact_parameter", 50, "impact parameter 50 fm: need 0 to 11.5 fm, at which these nuclei start"),
         ("highest_impact_parameter", "inf", "highest_impact_parameter = 'inf': Input should be a finite number"),
         ("mode", "langvin", "mode = 'langvin': unknown; did you mean 'langevin'?"),
-        ("mean_field", "sft", "unknown mean field 'sft'; did you mean 'soft'?"),
+        ("mean_field", "sft", "mean_field = 'sft': unknown; did you mean 'soft'?"),
         ("cross_section", "cap", "cross_section = 'cap': unknown; did you mean 'capped'?"),
         ("test_particles", 5, "test_particles = 5: Input should be greater than or equal to 20"),
         ("time_step", 0, "time_step = 0: Input should be greater than 0"),

@@ -22,7 +22,7 @@ from cloudchamber.simulators.transport.entrance_channel import (
     LOWEST_ENERGY,
     EntranceChannel,
 )
-from cloudchamber.simulators.transport.equation_of_state import equation_of_state
+from cloudchamber.simulators.transport.equation_of_state import EQUATIONS_OF_STATE, equation_of_state
 from cloudchamber.simulators.transport.event import Event, FreezeOut, check_impact_parameter, simulate_event
 from cloudchamber.simulators.transport.evolution import SPACING, Dynamics, Unstable
 from cloudchamber.simulators.transport.levels import WITH_RESONANCES
@@ -89,7 +89,7 @@ class TransportConfig(Config):
     highest_impact_parameter: float = Field(8.0, ge=0, description="to here, in fm")
     mode: Annotated[str, _one_of(MODES)] = Field("langevin", description="langevin (with fluctuations) or average")
     test_particles: int = Field(500, ge=20, le=10_000, description="for each nucleon")
-    mean_field: Annotated[str, AfterValidator(lambda name: equation_of_state(name) and name)] = Field(
+    mean_field: Annotated[str, _one_of(EQUATIONS_OF_STATE)] = Field(
         "soft", description="soft (K = 201 MeV) or comparison (K = 239 MeV)"
     )
     cross_section: Annotated[str, _one_of(KINDS)] = Field(
@@ -97,7 +97,7 @@ class TransportConfig(Config):
     )
     lattice_spacing: float = Field(SPACING, gt=0.3, le=2, description="in fm; it makes the range of the force, too")
     time_step: float = Field(0.5, gt=0, le=10, description="in fm/c")
-    freeze_out_time: float = Field(200.0, gt=0, le=1000, description="when fragments are read, in fm/c")
+    freeze_out_time: float = Field(200.0, gt=0, le=400, description="when fragments are read, in fm/c")
     density_cut: float = Field(0.02, gt=0, lt=0.16, description="of fragments, in nucleons per fm^3")
     energy_tolerance: float = Field(
         0.5, gt=0, description="change of energy that an event may have, in MeV per nucleon"
@@ -255,8 +255,9 @@ def detected(
     massive = cold.A > 0
     momentum = in_the_laboratory(channel_of(config), cold.momentum[massive], cold.energy[massive])
     A, Z, parent = cold.A[massive], cold.Z[massive], cold.parent[massive]
-    impact = records.read(np.arange(len(records)), ["impact_parameter"])["impact_parameter"].astype(np.float64)
     low, high = config.lowest_impact_parameter, config.highest_impact_parameter
+    impact = records.read(np.arange(len(records)), ["impact_parameter"])["impact_parameter"].astype(np.float64)
+    impact = np.clip(impact, low, high)  # single precision may have rounded it
     # events at one impact parameter stand for no cross section: their weights make a mean
     weight = uniform_weights(impact, low, high) if low < high else np.full(len(impact), 1 / len(impact))
     kinetic = kinetic_energy(momentum, mass_or_estimate(Z, A))

@@ -40,8 +40,9 @@ LEAST_DENSITY = 1e-3
 
 MARGIN, GROWTH = 13.0, 6.0
 """fm: of lattice about dense matter, at least, and how much it grows at a time."""
-DENSE = 0.005
-"""fm^-3: matter that must stay on the lattice; a nucleus is thinner in its last femtometre only."""
+DENSE, FEW = 0.005, 1.0
+"""fm^-3: matter that must stay on the lattice; a nucleus is thinner in its last femtometre only. With few test
+particles FEW over their number: a single one makes up to 0.25 / N_test."""
 
 
 class Unstable(ArithmeticError):
@@ -106,7 +107,8 @@ class Evolution:
         place = np.rint((p.position - lattice.origin) / lattice.spacing).astype(np.int64)
         inside = np.asarray(((place >= 0) & (place < np.array(lattice.shape))).all(axis=1))
         x, y, z = np.where(inside[:, None], place, 0).T
-        dense = np.flatnonzero(inside & (self._density.sum(axis=0)[x, y, z] > DENSE))
+        least = max(DENSE, FEW / p.per_nucleon)
+        dense = np.flatnonzero(inside & (self._density.sum(axis=0)[x, y, z] > least))
         if len(dense):
             wanted = np.abs(p.position[dense]).max(axis=0) + MARGIN
             if (wanted > self._half).any():
