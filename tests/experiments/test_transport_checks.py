@@ -21,6 +21,7 @@ from cloudchamber.experiments.transport_checks import (
     ValidationConfig,
     column,
     conservation,
+    first_events,
     largest,
     mean_of,
     measured_data,
@@ -443,3 +444,11 @@ def test_a_single_impact_parameter_has_no_cross_section() -> None:
     config = CONFIG.changed({"lowest_impact_parameter": 4.0, "highest_impact_parameter": 4.0})
     for check in (reaction, measured_data):
         assert not check(config, records_of([intact()] * 2), {}, SEEDS).rows
+
+
+def test_the_first_events_stand_for_all_cross_section() -> None:
+    products, _ = products_of([(0, 0, 12, 6), (1, 0, 4, 2), (3, 1, 4, 2)], 4, 2)
+    some = first_events(products, 2)
+    assert some.event.tolist() == [0, 1]
+    assert some.weight.sum() == pytest.approx(2 * products.weight[:2].sum())
+    assert (some.repetitions, some.mass_number.tolist()) == (2, [12, 4])

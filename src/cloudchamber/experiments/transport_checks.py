@@ -310,7 +310,9 @@ def measured_data(
         rng = np.random.default_rng(scored)
         products, _ = detected(settings[subject], events, config.repetitions, decays)
         integrals = simulated_integrals(products, data.angular, rng)
-        for isotope, one in agreement(products, data.angular, rng).items():
+        compared = agreement(products, data.angular, rng)
+        empty = float(compared[ALL].empty)
+        for isotope, one in compared.items():
             if isotope != ALL:
                 rows.append(row(subject, isotope, "cross_section", integrals[isotope], "mb"))
             rows += [
@@ -318,6 +320,10 @@ def measured_data(
                 row(subject, isotope, "mean_log_ratio", one.log_ratio),
                 row(subject, isotope, "mean_abs_log_ratio", one.absolute_log_ratio),
             ]
+        # points in which nothing was simulated flatter: the modes are compared with as many events of each
+        as_many = agreement(first_events(products, min(map(len, samples.values()))), data.angular, rng)[ALL]
+        rows.append(row(subject, ALL, "mean_abs_log_ratio_of_as_many_events", as_many.absolute_log_ratio))
+        rows.append(row(subject, ALL, "points_without_products", Measured(empty, NAN, len(events))))
         for isotope, measured in data.angular.items():
             found = angular_distribution(products, measured)
             for name in ("value", "error", "limit"):
@@ -327,3 +333,18 @@ def measured_data(
             for name in ("value", "error", "limit"):
                 arrays[f"{subject}/spectra/{isotope}/{angle:g}/{name}"] = getattr(found, name)
     return CheckResult(rows, arrays)
+
+
+def first_events(products: Products, number: int) -> Products:
+    """The products of the first events, which then stand for all cross section.
+
+    Args:
+        products: of all events.
+        number: of events.
+    """
+    own = products.event < number
+    weight = products.weight[:number] * (len(products.weight) / number)
+    return Products(
+        products.mass_number[own], products.charge[own], products.momentum[own], products.kinetic_energy[own],
+        products.event[own], weight, products.repetitions,
+    )  # fmt: skip
