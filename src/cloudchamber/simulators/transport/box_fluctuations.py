@@ -36,7 +36,7 @@ TIME_STEP, EVERY = 1.0, 20
 H = 2 * math.pi * HBAR_C
 """h [MeV fm]."""
 SHELLS = np.arange(0.0, 620.0, 20.0)
-"""Edges of |p| [MeV/c] for the mean occupation."""
+"""Edges of abs(p) [MeV/c] for the mean occupation."""
 PACKETS = 200
 """From which shares are taken: their mean is known to 2 %."""
 
@@ -91,7 +91,7 @@ class Fluctuations:
         ratio_error: (kind,) standard error.
         kept: (kind,) the ratio expected of packets ("langevin"), or of test particles (1): ``packet_shares``.
         overfilled: (kind,) fraction of nucleons beyond the number of states of their cell; nan for open cells.
-        momentum: (shell + 1,) edges of |p| [MeV/c].
+        momentum: (shell + 1,) edges of abs(p) [MeV/c].
         occupation: (shell,) mean f in the box.
         occupation_error: (shell,) standard error.
         equilibrium: (shell,) of Fermi and Dirac, at the beginning.
@@ -235,7 +235,7 @@ def _compare(partition: Partition, counts: list[Floats], expected: Floats) -> tu
 
 
 def _shells(gas: Gas, per_nucleon: int) -> Floats:
-    """Mean occupation in shells of |p|."""
+    """Mean occupation in shells of abs(p)."""
     number = np.histogram(np.linalg.norm(gas.momentum, axis=1), SHELLS)[0]
     states = 4 * LENGTH**3 / H3 * 4 * math.pi / 3 * np.diff(SHELLS**3)
     return number / (states * per_nucleon)
