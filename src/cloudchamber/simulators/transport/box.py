@@ -347,8 +347,8 @@ def linear_response(matter: EquationOfState, time: Floats) -> Floats:
     """The amplitude of the standing wave in linear response (Vlasov equation); its zeros are right to 0.001 fm/c.
 
     n(t) = j(t) - F_0 abs(S_k)^2 int_0^t K(t - s) n(s) ds with j = sin(x) / x, x = k v_F t, K = -dj / dt, by the
-    trapezoidal rule. abs(S_k)^2 = (sin(y) / y)^8, y = k l / 2: densities and forces each are smeared by the cubic B-spline
-    of the lattice.
+    trapezoidal rule. abs(S_k)^2 = (sin(y) / y)^8, y = k l / 2: densities and forces each are smeared by the cubic
+    B-spline of the lattice.
 
     Args:
         matter: the mean field.
