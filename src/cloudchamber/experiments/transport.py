@@ -6,6 +6,7 @@ rest, the beam along +z. ``detected`` takes records to what a detector in the la
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from cloudchamber.simulators.transport.nucleon_nucleon import KINDS
 from cloudchamber.simulators.transport.whole_numbers import whole_nuclei
 
 MODES = ("langevin", "average")
+
+log = logging.getLogger("cloudchamber")
 
 LENGTHS = {"xyz": 3, "A_Z": 2}
 SCHEMA = {
@@ -199,7 +202,7 @@ def hot_nuclei(config: TransportConfig, records: Records, repetitions: int, seed
 
     Args:
         config: of the records.
-        records: columns of ``SCHEMA``; refused events give nothing.
+        records: columns of ``SCHEMA``; refused events give nothing, nor do roundings whose energy does not suffice.
         repetitions: roundings of each event.
         seeds: of what is random.
 
@@ -217,10 +220,14 @@ def hot_nuclei(config: TransportConfig, records: Records, repetitions: int, seed
         if one["refused"][0]:
             continue
         for repetition in range(repetitions):
-            nuclei = whole_nuclei(
-                one["fragment_A"], one["fragment_Z"], one["fragment_momentum"], one["fragment_excitation"],
-                one["gas_momentum"].astype(np.float64), one["gas_species"].astype(np.int8), channel, rng,
-            )  # fmt: skip
+            try:
+                nuclei = whole_nuclei(
+                    one["fragment_A"], one["fragment_Z"], one["fragment_momentum"], one["fragment_excitation"],
+                    one["gas_momentum"].astype(np.float64), one["gas_species"].astype(np.int8), channel, rng,
+                )  # fmt: skip
+            except ArithmeticError as error:
+                log.warning("event %d, rounding %d has no products: %s", event, repetition, error)
+                continue
             parts["event"].append(np.full(len(nuclei.A), event))
             parts["repetition"].append(np.full(len(nuclei.A), repetition))
             for name in ("A", "Z", "excitation", "momentum"):

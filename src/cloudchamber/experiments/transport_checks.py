@@ -214,6 +214,9 @@ def spread(
     for subject in (LANGEVIN, AVERAGE):
         events = probes[f"central-{subject}"]
         count = column(events, "fragments").astype(int)
+        if len(count) < 2:
+            lost = Measured(NAN, NAN, len(count))
+            return CheckResult([required(row(LANGEVIN, "largest_fragment", "sd_over_average", lost), low=5.0)])
         first = np.cumsum(count) - count
         heaviest = np.where(count > 0, np.append(column(events, "fragment_A"), 0)[first], 0.0)
         draws = rng.choice(heaviest, (400, len(heaviest))).std(axis=1, ddof=1)

@@ -10,7 +10,7 @@ taken off (the projection of the cell on them, with the weight f (1 - f)).
 
 A packet of N_test particles fills at least h^3 / 2 (both spins), in the shape of a ball in six dimensions: sigma_r
 sigma_p is 0.4 hbar along an axis, less than any wave packet's. A cell of h^3 that does not know where packets will be
-keeps about an eighth of one (``kept``), and its variance can reach that share of f (1 - f) only; cells that are large
+keeps about a ninth of one (``kept``), and its variance can reach that share of f (1 - f) only; cells that are large
 against packets reach more. fm, fm/c, MeV, MeV/c.
 """
 

@@ -22,7 +22,7 @@ from cloudchamber.simulators.transport.test_particles import TestParticles, join
 
 LOWEST_ENERGY, HIGHEST_ENERGY = 10.0, 200.0
 """MeV per nucleon. Below, collisions are as rare as those that blocking misses; above, relativity and pions matter."""
-LEAST_A = 4
+LEAST_A, LEAST_Z = 4, 2
 """Of projectile and target: what is lighter is no matter in a mean field."""
 GAP = 4.0
 """Lattice spacings between the edges of the nuclei at the start: their form factors just do not overlap."""
@@ -44,7 +44,7 @@ class EntranceChannel:
 
     def __post_init__(self) -> None:
         for A, Z in (self.projectile, self.target):
-            if not (A >= LEAST_A and 0 < Z < A and exists(Z, A)):
+            if not (A >= LEAST_A and LEAST_Z <= Z < A and exists(Z, A)):
                 raise BadInput(f"nucleus A = {A}, Z = {Z}: need a nucleus that is known, from He4 on")
         if not LOWEST_ENERGY <= self.energy <= HIGHEST_ENERGY:
             raise BadInput(

@@ -132,12 +132,12 @@ class Evolution:
                 self._mean_field_step(dt)
                 if self.dynamics.collisions and step % COLLISION_STEPS == COLLISION_STEPS - 1:
                     self._collide(COLLISION_STEPS * dt)
-            self._follow()
-            self._solve_coulomb()
-            self._coulomb_kick(period / 2)
             self.time += period
             if not np.isfinite(self.particles.momentum).all():
                 raise Unstable(f"momenta are not finite at {self.time:g} fm/c")
+            self._follow()
+            self._solve_coulomb()
+            self._coulomb_kick(period / 2)
 
     def energy(self) -> float:
         """Kinetic, mean-field and Coulomb energy [MeV]."""

@@ -42,7 +42,7 @@ class Fragments:
         A, Z: (fragment,) real-valued.
         position: (fragment, 3) of the centre [fm].
         momentum: (fragment, 3) [MeV/c].
-        excitation: (fragment,) [MeV]; may be below 0 by what the lattice does not resolve.
+        excitation: (fragment,) [MeV]; below 0 where test particles are too few, or the lattice too coarse.
         angular_momentum: (fragment, 3) about the centre [hbar].
         owner: (particle,) number of the fragment of each particle, -1: gas.
     """
