@@ -329,7 +329,7 @@ def test_output_is_refused_before_anything_is_simulated(
     for name, says in (
         ("events.h5", "exists, will not overwrite"),
         ("nowhere/events.h5", f"there is no directory {tmp_path / 'nowhere'}"),
-        ("events.root", "need a name that ends in .h5 or .hdf5"),
+        ("events.root", "need a name that ends in .h5, .hdf5"),
     ):
         status, out, err = command(*SYSTEM, "-n", 2, "-o", tmp_path / name)
         assert (status in (1, 2), out) == (True, "")

@@ -107,7 +107,7 @@ class TransportConfig(Config):
     )
 
     @model_validator(mode="after")
-    def _touching(self) -> TransportConfig:
+    def _near_enough(self) -> TransportConfig:
         if self.lowest_impact_parameter > self.highest_impact_parameter:
             raise ValueError(
                 f"lowest_impact_parameter {self.lowest_impact_parameter:g} fm is above highest_impact_parameter"

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from cloudchamber.schema import Array, BadInput
+from cloudchamber.sim.output import check_output
 
 if TYPE_CHECKING:
     from cloudchamber.data.store import Dataset
@@ -41,12 +42,7 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="file .h5")]
 
 def de_excite(events: Events, output: Output, repetitions: Repetitions = 20, random_seed: RandomSeed = 1) -> None:
     """Cold nuclei and nucleons of simulated collisions, in the laboratory: Fermi break-up and evaporation."""
-    if output.suffix not in SUFFIXES:
-        raise BadInput(f"cannot write {output}: need a name that ends in {' or '.join(SUFFIXES)}", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    check_output(output, SUFFIXES)
     from cloudchamber.data.shards import write_shard
     from cloudchamber.experiments.transport import detected
 

@@ -14,6 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from cloudchamber.schema import BadInput
+from cloudchamber.sim.output import check_output
 
 SUFFIXES = (".h5", ".hdf5", ".hepmc3")
 CHUNK = 500
@@ -88,12 +89,7 @@ def hadronic(
 
 def _refuse(output: Path, number: int, random_seed: int | None) -> None:
     """BadInput for a file that cannot be written, and for numbers that are none."""
-    if output.suffix not in SUFFIXES:
-        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    check_output(output, SUFFIXES)
     if number < 1:
         raise BadInput(f"{number} interactions: give at least 1", status=2)
     if random_seed is not None and random_seed < 0:

@@ -18,6 +18,7 @@ import numpy as np
 import typer
 
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
+from cloudchamber.sim.output import check_output
 
 if TYPE_CHECKING:
     from cloudchamber.simulators.cosmicrays.lens import Lens
@@ -75,7 +76,7 @@ def skies(
     """
     from cloudchamber.simulators.cosmicrays.skies import SkyOptions
 
-    _check_file(output)
+    check_output(output, SUFFIXES)
     options = SkyOptions(
         cosmic_rays=cosmic_rays, minimum_energy=minimum_energy, composition=composition, exposure=exposure
     )
@@ -101,16 +102,6 @@ def skies(
     else:
         _write_hdf5(output, records, about, seed)
     typer.echo(f"{output}: {what}, field {field}, seed {seed}, {time.monotonic() - start:.1f} s")
-
-
-def _check_file(output: Path) -> None:
-    """Refuse a file that cannot be written or exists."""
-    if output.suffix.lower() not in SUFFIXES:
-        raise BadInput(f"cannot write {output}: need a name that ends in {', '.join(SUFFIXES)}", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
 
 
 def _drawn(

@@ -16,6 +16,7 @@ import numpy as np
 import typer
 
 from cloudchamber.schema import BadInput
+from cloudchamber.sim.output import check_output
 
 if TYPE_CHECKING:
     from cloudchamber.data.store import Dataset
@@ -152,12 +153,7 @@ def transport(
 
 def _refuse(output: Path, number: int, random_seed: int) -> None:
     """BadInput for a file that cannot be written, and for numbers that are none."""
-    if output.suffix not in SUFFIXES:
-        raise BadInput(f"cannot write {output}: need a name that ends in {' or '.join(SUFFIXES)}", status=2)
-    if output.exists():
-        raise BadInput(f"file {output} exists, will not overwrite")
-    if not output.parent.is_dir():
-        raise BadInput(f"cannot write {output}: there is no directory {output.parent}")
+    check_output(output, SUFFIXES)
     if number < 1:
         raise BadInput(f"{number} events: give at least 1", status=2)
     if random_seed < 0:

@@ -86,13 +86,6 @@ def test_nothing_reacts_below_the_barrier() -> None:
     assert reaction.tripathi((40, 39), (208, 200), 10) == 0
 
 
-def test_a_sharp_cutoff_radius_gives_back_its_cross_section() -> None:
-    radius = reaction.sharp_cutoff_radius(1072)
-    assert radius == pytest.approx(5.84, abs=0.005)
-    assert 10 * math.pi * radius**2 == pytest.approx(1072)
-    assert reaction.sharp_cutoff_radius(0) == 0
-
-
 @pytest.mark.parametrize(
     ("projectile", "energy", "message"),
     [
@@ -107,5 +100,3 @@ def test_what_is_not_parametrised_is_refused(projectile: tuple[int, int], energy
     for formula in (reaction.kox, reaction.tripathi):
         with pytest.raises(BadInput, match=message):
             formula(projectile, CARBON, energy)
-    with pytest.raises(BadInput, match="expected 0 or more"):
-        reaction.sharp_cutoff_radius(-1)

@@ -148,7 +148,7 @@ class Rates:
 
 
 def collision_rates(
-    temperature: float, per_nucleon: int, langevin: bool, blocking: bool, steps: int, seed: int, time_step: float = 0.5
+    temperature: float, per_nucleon: int, langevin: bool, blocking: bool, gases: int, seed: int, time_step: float = 0.5
 ) -> Rates:
     """Rates in equilibrium, from independent Fermi gases of which each collides for one time step.
 
@@ -159,20 +159,20 @@ def collision_rates(
         per_nucleon: test particles a nucleon.
         langevin: packets of nucleons collide instead of test particles.
         blocking: whether the Pauli principle holds.
-        steps: number of Fermi gases, at least two.
+        gases: number of Fermi gases, at least two.
         seed: of what is random.
         time_step: [fm/c].
     """
-    if steps < 2:
-        raise BadInput(f"steps is {steps}: errors need at least 2")
+    if gases < 2:
+        raise BadInput(f"{gases} Fermi gases: errors need at least 2")
     rng = np.random.default_rng(seed)
     unit = (1.0 if langevin else 1 / per_nucleon) / time_step
-    counts = np.empty((steps, 2))
-    for step in range(steps):
+    counts = np.empty((gases, 2))
+    for one in range(gases):
         gas = fermi_gas(temperature, per_nucleon, rng)
-        counts[step] = collide_gas(gas, per_nucleon, langevin, blocking, time_step, rng)
-    mean, spread = unit * counts.mean(axis=0), unit * counts.std(axis=0, ddof=1) / math.sqrt(steps)
-    error = np.maximum(spread, unit / steps)
+        counts[one] = collide_gas(gas, per_nucleon, langevin, blocking, time_step, rng)
+    mean, spread = unit * counts.mean(axis=0), unit * counts.std(axis=0, ddof=1) / math.sqrt(gases)
+    error = np.maximum(spread, unit / gases)
     return Rates(float(mean[0]), float(error[0]), float(mean[1]), float(error[1]))
 
 

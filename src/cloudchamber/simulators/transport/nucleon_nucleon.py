@@ -31,9 +31,6 @@ KINDS = {"free": 0, "capped": 1, "screened": 2}
 """Numbers of the cross sections in matter for ``cross_section``."""
 FREE, CAPPED, SCREENED = KINDS.values()
 
-NUCLEON_MASS = 938.92
-"""MeV: the mean of proton and neutron."""
-
 LEAST_SPEED, LARGEST_SPEED = 0.14477, 0.87494
 """Of a nucleon of 10 MeV and of 1 GeV: where the fits hold."""
 
@@ -89,19 +86,4 @@ def laboratory_speed(newtonian_speed: float) -> float:
         newtonian_speed: abs(p1 - p2) / m [c].
     """
     gamma = 1.0 + 0.5 * newtonian_speed * newtonian_speed
-    return math.sqrt(1.0 - 1.0 / (gamma * gamma))
-
-
-@njit(cache=True, nogil=True)
-def speed_of_energy(energy: float) -> float:
-    """v/c of a nucleon.
-
-    Args:
-        energy: kinetic energy [MeV].
-
-    Examples:
-        >>> round(float(speed_of_energy(62.0)), 3)
-        0.346
-    """
-    gamma = 1.0 + energy / NUCLEON_MASS
     return math.sqrt(1.0 - 1.0 / (gamma * gamma))

@@ -48,21 +48,6 @@ MEASURED_CARBON = ((30.0, 1316.0, 40.0), (83.0, 965.0, 30.0), (200.0, 864.0, 45.
 """12C + 12C: MeV per nucleon, mb and its error, as measured by Kox et al. (1987) and listed in the manual of Geant4."""
 
 
-def sharp_cutoff_radius(sigma: float) -> float:
-    """The impact parameter [fm] inside which every collision reacts, ``sqrt(sigma / pi)``.
-
-    Args:
-        sigma: reaction cross section [mb].
-
-    Examples:
-        >>> round(sharp_cutoff_radius(1072), 2)
-        5.84
-    """
-    if not sigma >= 0:
-        raise BadInput(f"a reaction cross section of {sigma:g} mb: expected 0 or more", status=2)
-    return math.sqrt(0.1 * sigma / math.pi)
-
-
 def kox(projectile: Nucleus, target: Nucleus, energy: float) -> float:
     """Reaction cross section of Kox et al. [mb], 0 below the barrier.
 
