@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 import cloudchamber
-from cloudchamber.data.files import exclusive, new_file, replacing, write_arrays, write_json
+from cloudchamber.data.files import exclusive, new_file, open_file, replacing, write_arrays, write_json
 from cloudchamber.data.shards import write_shard
 from cloudchamber.schema import BadInput
 
@@ -152,3 +153,19 @@ def test_arrays_names_and_attributes_come_back_from_hdf5(tmp_path: Path) -> None
         np.testing.assert_array_equal(file["test/mean"], [0, 1, 2])
         assert list(file["names"].asstr()) == ["a", "ß"]
         assert file.attrs["unit"] == "GeV"
+
+
+def test_a_file_we_read_can_be_opened_by_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_arrays(path, {"x": np.arange(3.0)}, {})
+    with open_file(path) as ours, h5py.File(path) as theirs:
+        assert ours["x"][2] == theirs["x"][2] == 2
+
+
+def test_a_disk_that_refuses_locks_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_arrays(path, {"x": np.arange(3.0)}, {})
+    with path.open("rb+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # HDF5 sees the same as where there are no locks: refused
+        with open_file(path) as file:
+            assert file["x"][2] == 2

@@ -219,5 +219,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def open_file(path: Path) -> h5py.File:
-    """An HDF5 file for reading."""
-    return h5py.File(path, "r", locking=False)  # files are complete before they get their name
+    """An HDF5 file for reading, locked as everybody's h5py does it: two of a process must agree on that."""
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if "unable to lock file" not in str(error):
+            raise
+        return h5py.File(path, "r", locking=False)  # no locks on this disk; files are complete before they get a name
