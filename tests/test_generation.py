@@ -170,10 +170,10 @@ def test_a_generator_may_stand_on_one_before_it(
     (copy / "checkpoints" / "standing" / "fitted").touch()
     opened = replace(opened, path=copy, study=replace(opened.study, generators=generators))
     monkeypatch.setattr(generation, "open_run", lambda path: opened)
-    chosen = generation.generate(
+    made = generation.generate(
         copy, {}, 3, tmp_path / "new.h5", generator="standing", seed=1, extrapolate=False, device="cpu"
     )
-    assert chosen.title == "standing on another"
+    assert made.generator.title == "standing on another"
     assert len(read_events(tmp_path / "new.h5")[0]) == 3
 
 
@@ -274,6 +274,18 @@ def test_own_events_are_evaluated_without_a_floor(
     assert generation.evaluate(finished, tmp_path / "beyond.h5", "cpu") == []
     assert "of the 3 events" in caplog.messages[0]
     assert "lie outside the training: 100.0% in energy" in caplog.messages[0]
+
+
+def test_events_that_cannot_be_used_leave_no_directory_behind(
+    finished: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    wrong = tmp_path / "wrong.h5"
+    wrong.write_bytes((finished / "generated" / "test" / "truth.h5").read_bytes()[:-100])
+    for words in (("run", PHOTONS, "--preset", "tiny", "--runs", tmp_path / "runs"), ("evaluate", finished)):
+        status, _, error = command(*words, "--data", wrong, "--device", "cpu")
+        assert (status, error.count("\n")) == (1, 1)
+        assert "wrong.h5" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.h5"]
 
 
 def test_describe_simulate_and_compare_work_for_generators(

@@ -19,7 +19,7 @@ from cloudchamber.sim.hadronic import hadronic
 from cloudchamber.sim.heavyion import heavyion
 from cloudchamber.sim.skies import skies
 from cloudchamber.sim.transport import transport
-from cloudchamber.terminal import console, print_generators, print_metrics, print_predictions, print_rows, watched
+from cloudchamber.terminal import console, print_generators, print_predictions, print_rows, print_runs, watched
 
 if TYPE_CHECKING:
     from cloudchamber.run_directory import Run
@@ -113,6 +113,7 @@ def list_studies() -> None:
 def describe(study: StudyName) -> None:
     """The card of a study: physics, data, learners or checks, where each part lives, citation."""
     from cloudchamber.card import card, study_file
+    from cloudchamber.shipped import shipped_card
     from cloudchamber.study import load_study
 
     found = load_study(study)
@@ -126,6 +127,11 @@ def describe(study: StudyName) -> None:
     out.print(f"\nThe study is the file {study_file(study)}", markup=False, soft_wrap=True)
     if found.citation:
         out.print(f"Cite: {found.citation}", markup=False)
+    if text := shipped_card(study):
+        from rich.markdown import Markdown
+
+        out.print(f"\nA trained model ships with it: cloudchamber generate {study} -n 1000\n", markup=False)
+        out.print(Markdown(text))
 
 
 @app.command()
@@ -186,27 +192,6 @@ def say_where(opened: Run[Any]) -> None:
     print(f"report: {(opened.path / 'report.html').resolve()}")
 
 
-def print_runs(runs: list[Path]) -> None:
-    """Several runs: a table a metric of those that learned, one of the checks of those that validate."""
-    from cloudchamber.report.validation import read_validation, verdicts
-
-    print_metrics(runs)
-    if validations := [one for one in map(read_validation, runs) if one is not None]:
-        print_table(*verdicts(validations))
-        print()
-
-
-def print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table of texts."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*map(escape, header), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console().print(table)
-
-
 @app.command()
 def search(
     study: Annotated[str | None, typer.Argument(help="a study (see `cloudchamber list`) or the path of a file")] = None,
@@ -230,6 +215,7 @@ def search(
     from cloudchamber.report.search import ranking, winner_line
     from cloudchamber.run_directory import choose_device
     from cloudchamber.study import PredictorStudy, load_study, of_kind
+    from cloudchamber.terminal import print_table
 
     if resume is not None:
         if study is not None or settings:
@@ -290,8 +276,7 @@ def simulate(
 def evaluate(
     directory: RunDirectory,
     data: Annotated[
-        Path,
-        typer.Option("--data", help="your own data: HDF5, Parquet, ROOT; catalogues: CSV, FITS, HDF5"),
+        Path, typer.Option("--data", help="your own data: HDF5, Parquet, ROOT; catalogues: CSV, FITS, HDF5")
     ],
     column: Annotated[
         list[str] | None, typer.Option("--map", metavar="NAME=COLUMN", help="your column for one of ours; repeatable")
@@ -331,9 +316,16 @@ def evaluate(
 
 @app.command()
 def generate(
-    directory: RunDirectory,
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|STUDY", help="a run directory, or a study whose trained model ships with it")
+    ],
     n: Annotated[int, typer.Option("-n", help="number of events")],
-    output: Annotated[Path, typer.Option("-o", help="file to write, .h5 or what else the study writes, say .hepmc3")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", help="file to write, .h5 or what else the study writes, say .hepmc3 (default: STUDY-sSEED.h5)"
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="under which condition; repeatable")
     ] = None,
@@ -342,18 +334,22 @@ def generate(
     extrapolate: Annotated[bool, typer.Option("--extrapolate", help="also beyond the range of the training")] = False,
     device: Device = "auto",
 ) -> None:
-    """New events by the generator of a finished run, as many as the disk holds."""
+    """New events by the generator of a run, or by one that ships with the package, as many as the disk holds."""
     import secrets
 
     from cloudchamber import generation
+    from cloudchamber.shipped import CARD, run_or_model
 
     seed = secrets.randbits(31) if seed is None else seed
+    directory = run_or_model(source)
     with watched("generating") as progress:
-        chosen = generation.generate(
+        made = generation.generate(
             directory, pairs_of("--set", settings), n, output, generator=generator, seed=seed, extrapolate=extrapolate,
             device=device, progress=progress,
         )  # fmt: skip
-    print(f"{output}: {n} events by {chosen.title}, seed {seed}")
+    print(f"{made.path}: {n} events by {made.generator.title}, seed {seed}")
+    if (directory / CARD).exists():
+        print(f"model card: {directory / CARD}")
 
 
 @app.command()

@@ -16,6 +16,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ def data_of(run: Run[GeneratorStudy], resources: Resources) -> Any:
 def split(run: Run[GeneratorStudy], events: Any) -> tuple[Any, Any, Any]:
     """Training, validation and test events."""
     everything = np.arange(len(events), dtype=np.int64)
-    train, validation, test = (events.ordered(part) for part in split_by_group(everything, run.seed))
+    train, validation, test = (
+        events.ordered(part) for part in split_by_group(everything, run.seed, run.study.held_out)
+    )
     return train, validation, test
 
 
@@ -168,6 +171,14 @@ def rows_of(
 # --- verbs on a finished run ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Generated:
+    """What ``generate`` has made: the file, and by which generator."""
+
+    path: Path
+    generator: Generator
+
+
 def evaluate(path: Path, data: Path, device: str) -> list[Row]:
     """Rows of metrics of a finished run's generators against a user's events, under the conditions of those.
 
@@ -199,45 +210,45 @@ def generate(
     path: Path,
     settings: Mapping[str, str],
     n: int,
-    output: Path,
+    output: Path | None,
     *,
     generator: str | None,
     seed: int,
     extrapolate: bool,
     device: str,
     progress: Progress | None = None,
-) -> Generator:
+) -> Generated:
     """Write new events of a run's generator to a file, chunk after chunk; memory does not grow with their number.
 
     Args:
         path: the run.
         settings: what the study's ``wanted`` takes.
         n: number of events.
-        output: the file; complete when this returns, and not there if it raises.
+        output: the file; complete when this returns, and not there if it raises. None: ``<study>-s<seed>.h5`` here.
         generator: by name; None: that of the study's headline number.
         seed: the same seed gives the same events.
-        extrapolate: allow conditions beyond the training's; the file's attribute ``extrapolated`` says if they are.
+        extrapolate: allow conditions beyond the training's; the file's attribute ``extrapolated`` says if they are, and
+            a line in the log.
         device: for networks.
         progress: called with (events done, n) after each chunk.
-
-    Returns:
-        The generator.
 
     Raises:
         BadInput: no run of a study of generators; no such generator, or not fitted; settings that the study does not
             take; less than one event; a file that exists or cannot be written.
     """
-    _refuse_to_write(output, n)
     run = open_run(path)
     study = of_kind(run.study, GeneratorStudy, "generate")
+    output = Path(f"{study.name}-s{seed}.h5") if output is None else output
+    _refuse_to_write(output, n)
     name = study.headline[0] if generator is None else generator
     condition = study.wanted(run.config, settings, 1, extrapolate)  # refuses wrong words before the work
-    beyond = any(bool(one.any()) for one in study.outside(run.config, condition).values())
+    beyond = [quantity for quantity, one in study.outside(run.config, condition).items() if one.any()]
     chosen: Generator = restored(run, device, name)[name]
     about = {
-        "model": chosen.title, "version": run.record["version"], "data": f"run {path.resolve().name}",
+        "model": chosen.title, "version": run.record["version"],
+        "data": f"run {run.record.get('run', path.resolve().name)}",  # that of a model that ships was its author's
         "study": study.name, "run": str(path.resolve()), "generator": name, "seed": str(seed),
-        "settings": json.dumps(dict(settings), sort_keys=True), "extrapolated": beyond,
+        "settings": json.dumps(dict(settings), sort_keys=True), "extrapolated": bool(beyond),
     }  # fmt: skip
 
     def wanted(_: int, number: int) -> Any:
@@ -250,7 +261,9 @@ def generate(
             done += len(events)
             if progress is not None:
                 progress(done, n)
-    return chosen
+    if beyond:
+        log.warning("extrapolated in %s: the training had no such events, and %s says so", ", ".join(beyond), output)
+    return Generated(output, chosen)
 
 
 def _refuse_to_write(output: Path, n: int) -> None:

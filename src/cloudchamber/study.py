@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.data.samples import Inputs, Prediction
+from cloudchamber.data.splits import HELD_OUT
 from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import LEARNING, Array, Arrays, BadInput, Config, did_you_mean
 
@@ -265,6 +266,7 @@ class GeneratorStudy(LearningStudy):
             appends events to it, piece by piece; the file is complete when the block ends well, else not there. Say
             ``data.interactions.event_writer``.
         fitting: (configuration, a user's events) to the configuration of the run that learns from those. None: as set.
+        held_out: part of the events in the validation split, and as much in the test split.
     """
 
     events: Callable[[Arrays], Any]
@@ -277,6 +279,7 @@ class GeneratorStudy(LearningStudy):
     read: Callable[[Path], Any]
     writer: Callable[[Path, Mapping[str, Any]], AbstractContextManager[Callable[[Any], None]]]
     fitting: Callable[[Any, Any], Any] | None = None
+    held_out: float = HELD_OUT
 
 
 @dataclass(frozen=True)

@@ -147,3 +147,24 @@ def print_predictions(found: Evaluation, targets: tuple[str, ...]) -> None:
             cells += [short(m, s) for m, s in zip(prediction.mean[record], stds, strict=True)]
             table.add_row(str(record), name, *cells, "no" if found.outside[record] else "yes")
     console().print(table)
+
+
+def print_runs(runs: list[Path]) -> None:
+    """Several runs: a table a metric of those that learned, one of the checks of those that validate."""
+    from cloudchamber.report.validation import read_validation, verdicts
+
+    print_metrics(runs)
+    if validations := [one for one in map(read_validation, runs) if one is not None]:
+        print_table(*verdicts(validations))
+        print()
+
+
+def print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table of texts."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*map(escape, header), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console().print(table)

@@ -234,20 +234,22 @@ def entrance_of(arrays: Mapping[str, NDArray[Any]]) -> Entrance:
     )  # fmt: skip
 
 
-def collisions_of(arrays: Mapping[str, NDArray[Any]], per_nucleon: int, seed: int = 0) -> Collisions:
+def collisions_of(arrays: Mapping[str, NDArray[Any]], seed: int = 0) -> Collisions:
     """Events of records of transport (columns of ``experiments.transport.SCHEMA``), each rounded once.
 
     Events that were refused are left out, and so are those whose rounding has no solution, with a line in the log.
 
     Args:
         arrays: the columns.
-        per_nucleon: test particles of a nucleon.
         seed: of the rounding.
 
     Raises:
         BadInput: none is left.
     """
     kept = np.flatnonzero(arrays["refused"] == 0)
+    # what is not in fragments is gas, which tells how many test particles make a nucleon
+    nucleons = float((arrays["projectile"] + arrays["target"])[kept, 0].sum() - arrays["fragment_A"].sum())
+    per_nucleon = max(round(float(arrays["gas"].sum()) / nucleons), 1) if nucleons > 0 else 1
     if len(kept) < len(arrays["refused"]):
         log.warning("%d of %d events were refused by the simulator", len(arrays["refused"]) - len(kept), len(kept))
     simulated = Simulated(

@@ -8,17 +8,18 @@ from numpy.typing import NDArray
 from cloudchamber.schema import BadInput
 
 HELD_OUT = 0.1
-"""Part of the groups in the validation split, and as much in the test split."""
+"""Part of the groups in the validation split, and as much in the test split, where a study names none."""
 
 
 def split_by_group(
-    groups: NDArray[np.int64], seed: int
+    groups: NDArray[np.int64], seed: int, part: float = HELD_OUT
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Divide records at random so that no group is on two sides.
 
     Args:
         groups: (record,) one number a record; equal numbers belong together.
         seed: the same groups and seed give the same split, whatever the order of the records.
+        part: of the groups in the validation split, and as much in the test split.
 
     Returns:
         Indices of the records of training, validation and test, each ascending.
@@ -37,7 +38,7 @@ def split_by_group(
             f"{len(groups)} records in {len(names)} independent groups: training, validation and test need one each; "
             "give more records"
         )
-    held_out = max(1, round(HELD_OUT * len(names)))
+    held_out = max(1, round(part * len(names)))
     side = np.zeros(len(names), np.int64)
     shuffled = np.random.default_rng(seed).permutation(len(names))
     side[shuffled[:held_out]] = 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cloudchamber.experiments.transport_mixture import MixtureConfig
+from cloudchamber.export.collision_generator import export_collision_generator
 from cloudchamber.export.ensemble import export_ensemble
 from cloudchamber.export.hadronic_generator import export_generator
 from cloudchamber.run_directory import open_run
@@ -18,4 +20,8 @@ def export_run(path: Path, output: Path) -> Path:
             that do not say what PyTorch says.
     """
     run = open_run(path)
-    return export_generator(run, output) if isinstance(run.study, GeneratorStudy) else export_ensemble(run, output)
+    if not isinstance(run.study, GeneratorStudy):
+        return export_ensemble(run, output)
+    if isinstance(run.config, MixtureConfig):
+        return export_collision_generator(run, output)
+    return export_generator(run, output)

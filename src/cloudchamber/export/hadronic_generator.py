@@ -1,20 +1,14 @@
 """A trained generator of hadronic interactions as files for other programs: ONNX, TorchScript, and what they mean.
 
 ``InteractionFlow`` draws nothing by itself, so that its two functions of tensors, ``draw_kinds`` and ``momenta``, leave
-as they are: each is traced once, with free numbers of events and particles, and the trace becomes ``NAME.pt`` for
-LibTorch and ``NAME.onnx`` for ONNX Runtime. ONNX Runtime has no hyperbolic functions of doubles: they become logarithms
-and exponentials on the way. (The newer exporter, ``torch.onnx.export(dynamo=True)``, gives the same numbers; it
-takes minutes where this one takes seconds, and needs onnxscript.)
+as they are (``export.graphs``), with free numbers of events and particles.
 
 Before anything is left behind, both files must say what PyTorch says, at several numbers of events.
 """
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +19,8 @@ from torch import Tensor, nn
 
 from cloudchamber.experiments.interactions import InteractionConfig, beams
 from cloudchamber.export.directory import OPSET, new_export, origin_of, plain, write_metadata
+from cloudchamber.export.graphs import Graphs, asked, torch_calls, write_graph, written_calls
 from cloudchamber.export.numbers import for_kinds, for_momenta
-from cloudchamber.export.onnx_sampler import session
 from cloudchamber.learning.interaction_flow import FlowGenerator, condition_of
 from cloudchamber.networks.interaction_flow import InteractionFlow
 from cloudchamber.run_directory import Run, restored, run_learners
@@ -71,6 +65,7 @@ OUTPUTS = {
         "solved": ("event", "bool", "whether energy and momentum are conserved; draw the event again if not"),
     },
 }
+GRAPHS = Graphs(INPUTS, OUTPUTS, ("event", "particle"))
 RECIPE = (
     "1. condition: one row an event. uniform: 2 + K random numbers an event. Run kinds.",
     "2. coin and normal: random numbers for every particle that kinds found, padding included. Run momenta.",
@@ -160,7 +155,7 @@ def write_export(
         networks: dict[str, nn.Module] = {"kinds": Kinds(model), "momenta": Momenta(model)}
         examples = numbers(model, beam(TRACED, np.random.default_rng(1)), TRACED)
         for name, network in networks.items():
-            write_graph(network, name, [torch.from_numpy(examples[one]) for one in INPUTS[name]], partial)
+            write_graph(network, name, [torch.from_numpy(examples[one]) for one in INPUTS[name]], GRAPHS, partial)
         compared = [compare(networks, model, beam(n, np.random.default_rng(n)), partial) for n in SIZES]
         metadata = {
             **about, "kinds": kinds_of(model), "steps": model.steps, "opset": OPSET,
@@ -186,23 +181,6 @@ def numbers(model: InteractionFlow, beam: Beam, seed: int) -> dict[str, NDArray[
     return {"condition": condition, "uniform": uniform, "kind": kind, "coin": coin, "normal": normal}
 
 
-def write_graph(network: nn.Module, name: str, example: Sequence[Tensor], directory: Path) -> None:
-    """``NAME.pt`` and ``NAME.onnx`` of a network, from one trace."""
-    ones = {**INPUTS[name], **OUTPUTS[name]}
-    free = {one: dict(enumerate(axes.split()[:2])) for one, (axes, _, _) in ones.items()}
-    free = {one: {i: axis for i, axis in axes.items() if axis in ("event", "particle")} for one, axes in free.items()}
-    with warnings.catch_warnings(), hyperbolic_functions():
-        warnings.simplefilter(
-            "ignore"
-        )  # tensors of constants; both ways are called old, neither has a successor for this
-        trace = torch.jit.trace(network, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
-        trace.save(str(directory / f"{name}.pt"))
-        torch.onnx.export(
-            trace, tuple(example), directory / f"{name}.onnx", dynamo=False, opset_version=OPSET, dynamic_axes=free,
-            input_names=list(INPUTS[name]), output_names=list(OUTPUTS[name]),
-        )  # fmt: skip
-
-
 def compare(networks: Mapping[str, nn.Module], model: InteractionFlow, beam: Beam, directory: Path) -> dict[str, Any]:
     """ONNX Runtime and TorchScript against PyTorch on the same numbers: differences, and events per second of each.
 
@@ -213,17 +191,10 @@ def compare(networks: Mapping[str, nn.Module], model: InteractionFlow, beam: Bea
     n = len(beam)
     given = numbers(model, beam, n)
     incoming = incoming_of(Beam(beam.projectile, beam.target, beam.kinetic_energy, np.tile([0.0, 0, 1], (n, 1))))[1]
-    truth, speed = asked(torch_calls(networks), given)
+    truth, speed = asked(torch_calls(networks, GRAPHS), given, GRAPHS)
     row: dict[str, Any] = {"events": n, "solved": int(truth["solved"].sum()), "events_per_s": {"torch": speed}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        scripts = {
-            name: torch.jit.load(directory / f"{name}.pt")  # type: ignore[no-untyped-call]
-            for name in networks
-        }
-    sessions = {name: session(directory / f"{name}.onnx") for name in networks}
-    for title, calls in (("onnxruntime", onnx_calls(sessions)), ("torchscript", torch_calls(scripts))):
-        found, row["events_per_s"][title] = asked(calls, given)
+    for title, calls in written_calls(GRAPHS, directory).items():
+        found, row["events_per_s"][title] = asked(calls, given, GRAPHS)
         for what in ("kind", "code", "solved"):
             if found[what].shape != truth[what].shape or (found[what] != truth[what]).any():
                 raise BadInput(
@@ -241,78 +212,6 @@ def compare(networks: Mapping[str, nn.Module], model: InteractionFlow, beam: Bea
                 f" conservation is broken by {broken:.1e} (allowed {CONSERVATION_TOLERANCE:g}); nothing was written"
             )
     return row
-
-
-Call = Callable[[Mapping[str, NDArray[Any]]], Sequence[NDArray[Any]]]
-
-
-def torch_calls(networks: Mapping[str, nn.Module]) -> dict[str, Call]:
-    """The graphs as functions of arrays, by PyTorch."""
-
-    def call(name: str) -> Call:
-        def answer(given: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-            with torch.inference_mode():
-                found = networks[name](*(torch.from_numpy(given[one]) for one in INPUTS[name]))
-            return [one.numpy() for one in ((found,) if isinstance(found, Tensor) else found)]
-
-        return answer
-
-    return {name: call(name) for name in networks}
-
-
-def onnx_calls(sessions: Mapping[str, Any]) -> dict[str, Call]:
-    """The graphs as functions of arrays, by ONNX Runtime."""
-
-    def call(name: str) -> Call:
-        return lambda given: sessions[name].run(None, {one: given[one] for one in INPUTS[name]})
-
-    return {name: call(name) for name in sessions}
-
-
-def asked(calls: Mapping[str, Call], given: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], float]:
-    """Outputs of both graphs by name, and events per second of a second question: with the first they get ready."""
-    # as in C++: TorchScript compiles nothing for a number of events
-    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-        for _ in range(2):
-            start = time.perf_counter()
-            found = {name: calls[name](given) for name in OUTPUTS}
-            seconds = time.perf_counter() - start
-    outputs = {one: values for name in OUTPUTS for one, values in zip(OUTPUTS[name], found[name], strict=True)}
-    return outputs, round(len(given["condition"]) / seconds, 1)
-
-
-@contextmanager
-def hyperbolic_functions() -> Iterator[None]:
-    """Let the exporter write sinh, cosh, asinh and atanh as ONNX Runtime can compute them in double precision."""
-
-    def number(g: Any, value: float, like: Any) -> Any:
-        return g.op("CastLike", g.op("Constant", value_t=torch.tensor(value)), like)
-
-    def exponentials(g: Any, x: Any, join: str) -> Any:
-        both = g.op(join, g.op("Exp", x), g.op("Exp", g.op("Neg", x)))
-        return g.op("Mul", both, number(g, 0.5, x))
-
-    def asinh(g: Any, x: Any) -> Any:
-        size = g.op("Abs", x)
-        root = g.op("Sqrt", g.op("Add", g.op("Mul", size, size), number(g, 1.0, x)))
-        return g.op("Mul", g.op("Sign", x), g.op("Log", g.op("Add", size, root)))
-
-    def atanh(g: Any, x: Any) -> Any:
-        one = number(g, 1.0, x)
-        ratio = g.op("Div", g.op("Add", one, x), g.op("Sub", one, x))
-        return g.op("Mul", g.op("Log", ratio), number(g, 0.5, x))
-
-    functions = {
-        "sinh": lambda g, x: exponentials(g, x, "Sub"), "cosh": lambda g, x: exponentials(g, x, "Add"),
-        "asinh": asinh, "atanh": atanh,
-    }  # fmt: skip
-    for name, function in functions.items():
-        torch.onnx.register_custom_op_symbolic(f"aten::{name}", function, OPSET)  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        for name in functions:
-            torch.onnx.unregister_custom_op_symbolic(f"aten::{name}", OPSET)  # type: ignore[attr-defined]
 
 
 def kinds_of(model: InteractionFlow) -> list[dict[str, Any]]:
