@@ -58,6 +58,16 @@ COLUMNS = {
         ("test", "charge", "violation_rate", "charge violated"),
         ("test", "energy_momentum", "largest_violation", "energy, momentum off by [GeV]"),
     ),
+    "transport-emulator": (
+        ("test", "all", "mean_w1_over_sigma", "mean W1/σ"),
+        ("test", "main channel", "mean_w1_over_sigma", "at 62 MeV/u"),
+        ("test", "other energies", "mean_w1_over_sigma", "other energies"),
+        ("test", "other nuclei", "mean_w1_over_sigma", "other nuclei"),
+        ("test", "all", "auc", "AUC, observables"),
+        ("test", "energy", "largest_violation", "energy off by [MeV]"),
+        ("test", "all", "nearest_neighbour_ratio", "neighbour ratio"),
+        ("test", "all", "mean_abs_log_ratio", "isotopes: mean abs(ln(made / measured))"),
+    ),
     "photon-mean-free-path": (
         ("test", "mean_free_path", "mae", "mean absolute error [cm]"),
         ("test", "mean_free_path", "r2", "R²"),
@@ -78,6 +88,9 @@ DUELS = {
     "photon-mean-free-path": (
         "mean absolute error [cm]", "test", "mean_free_path", "mae", "network", "likelihood"
     ),
+    "transport-emulator": (
+        "mean W1/σ of observables and spectra", "test", "all", "mean_w1_over_sigma", "flow", "resampling"
+    ),
     "transport": (
         "mean of abs(ln(simulated / measured)), 139 points of ten isotopes", "data", "all", "mean_abs_log_ratio",
         "langevin",
@@ -92,8 +105,12 @@ RECORDS = {
     "hadronic-interactions": "hold-out interactions",
     "hadronic-materials": "hold-out interactions",
     "photon-mean-free-path": "hold-out beams",
+    "transport-emulator": "hold-out collisions",
 }
-SMALLER_IS_BETTER = ("mae", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference")
+SMALLER_IS_BETTER = (
+    "mae", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference",
+    "mean_abs_log_ratio",
+)
 NO_WINNER = ("violation_rate", "largest_violation", "nearest_neighbour_ratio", "coverage_68")
 """Many reach the best value, or the best is not the smallest or largest."""
 DIGITS = {"signal_needed": 1, "angular_distance": 1, "median_sigma": 1}

@@ -237,10 +237,11 @@ def test_no_validation_event_is_used_twice_while_they_last(fitted: dict[Any, Any
 
 def test_assigned_events_are_near_and_repeat_only_where_needed() -> None:
     rng = np.random.default_rng(1)
-    known, wanted = rng.uniform(0, 8, 400), rng.uniform(0, 8, 100)
-    chosen = assigned(wanted, known, np.ones(400, np.bool_), rng)
+    known, wanted = rng.permutation(np.linspace(0, 8, 400)), rng.uniform(0, 8, 100)
+    chosen = assigned(wanted, known, np.arange(400) < 300, rng)
     assert len(np.unique(chosen)) == 100
     assert np.abs(known[chosen] - wanted).max() < REACH
+    assert (chosen < 300).mean() > 0.85
     central = assigned(np.full(50, 3.0), known, np.ones(400, np.bool_), rng)
     assert np.abs(known[central] - 3.0).max() <= REACH
     assert len(np.unique(central)) > 5

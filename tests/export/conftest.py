@@ -1,4 +1,4 @@
-"""A finished run of hadronic interactions, its networks drawn at random, and what `cloudchamber export` makes of it."""
+"""Networks drawn at random, of hadronic interactions and of collisions, and what `cloudchamber export` makes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import torch
 
 from cloudchamber.data.final_states import Vocabulary
 from cloudchamber.experiments.interactions import InteractionConfig
+from cloudchamber.experiments.transport_mixture import MixtureConfig
+from cloudchamber.export.collision_generator import write_export
 from cloudchamber.export.finished_run import export_run
+from cloudchamber.networks.collision_flow import CollisionFlow
 from cloudchamber.networks.interaction_flow import InteractionFlow
 from cloudchamber.run_directory import new_run
 
@@ -55,3 +58,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(run: Path) -> Path:
     """What `cloudchamber export` made of it. Not to be changed."""
     return export_run(run, run / "export")
+
+
+@pytest.fixture(scope="session")
+def collision_flow() -> CollisionFlow:
+    """An emulator of collisions, its networks drawn at random, that conserves energy in most events."""
+    torch.manual_seed(1)
+    model = CollisionFlow(largest=28, width=8, pooled=8, layers=2, count_width=8, steps=2)
+    with torch.no_grad():
+        model.flow.velocity.weight.normal_(std=0.1)  # it starts at zero
+        model.scale[-1].weight.zero_()
+        # means of 0, and widths such that momenta take up what energy there is
+        model.scale[-1].bias.copy_(torch.tensor([0.0, 0, 0, 0, 1.6, 1.6, 1.6, -0.7]))
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def exported_collisions(collision_flow: CollisionFlow, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `cloudchamber export` makes of it. Not to be changed."""
+    return write_export(
+        collision_flow, MixtureConfig(), {"generator": "flow"}, tmp_path_factory.mktemp("collisions") / "export"
+    )

@@ -120,11 +120,14 @@ def test_events_that_never_become_whole_are_refused(
         fitted[0].sample(entrance(2), np.random.default_rng(1))
 
 
-def test_momenta_are_stretched_to_another_energy(fitted: tuple[PhaseSpaceVAE, Path]) -> None:
+def test_momenta_are_stretched_to_another_energy(
+    fitted: tuple[PhaseSpaceVAE, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phase_space_vae, "NEIGHBOURS", 1)  # the same training event at both energies
     slow, fast = (fitted[0].decoded(entrance(5, energy), np.random.default_rng(2)) for energy in (62.0, 248.0))
     np.testing.assert_allclose(fast.momentum, 2 * slow.momentum)
     np.testing.assert_allclose(fast.gas_momentum, 2 * slow.gas_momentum, rtol=1e-5)
-    np.testing.assert_array_equal(fast.excitation, slow.excitation)
+    np.testing.assert_allclose(fast.excitation, slow.excitation)
 
 
 def test_decoded_events_have_the_nucleons_of_both_nuclei(fitted: tuple[PhaseSpaceVAE, Path]) -> None:
@@ -195,15 +198,29 @@ def test_training_that_was_broken_off_ends_the_same(
     assert_same_training(tmp_path, fitted[1], epochs=2, columns=4)
 
 
-def test_training_brings_reconstructions_nearer_to_events(tmp_path: Path) -> None:
-    generator = tiny(epochs=40)
-    generator.fit(collisions(), collisions(8, seed=2), tmp_path)
-    scores = [float(line.split(",")[2]) for line in (tmp_path / "history.csv").read_text().splitlines()[1:]]
-    # at first all events are reconstructed as the mean: W1 over sigma of order one
-    assert scores[0] > 0.5
-    assert min(scores) < 0.7 * scores[0]
-    b = generator.latents(collisions(16, seed=5))[2]
-    assert np.corrcoef(b, entrance(16).impact_parameter)[0, 1] > 0.8
+def test_training_steps_lower_the_loss_and_find_the_impact_parameter() -> None:
+    events = collisions()
+    torch.manual_seed(1)
+    network = HistogramVAE(SHAPE, VAEShape(2, 4, 32))
+    task = PhaseSpaceTraining(network, TrainingOptions(batch_size=12), LossWeights(), events, events, 1)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    losses = []
+    for epoch in range(40):
+        for batch in task.epoch_batches(epoch):
+            loss = task.loss(batch)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            losses.append(float(loss.detach()))
+    # it starts from the mean of all events, which is most of what there is to know; the rest is noise of gas
+    assert np.mean(losses[-10:]) < 0.85 * np.mean(losses[:10])
+    with torch.no_grad():
+        images = torch.from_numpy(task.gas + 0)
+        assert events.simulated is not None
+        images[..., 0] += torch.from_numpy(encode(events.simulated, np.random.default_rng(9))[..., 0])
+        b = network.predict(network.encode(images)[0]).numpy()
+    assert np.corrcoef(b, events.entrance.impact_parameter)[0, 1] > 0.9
 
 
 def test_each_pass_draws_gaussians_and_exchanges_anew() -> None:

@@ -144,6 +144,9 @@ def test_observables_that_never_vary_have_no_distance(truth: Collisions) -> None
     found = distances(cold, truth, np.random.default_rng(3))
     assert "excitation" not in found.each
     assert np.isfinite(found.mean.value)
+    unit = distances(truth, cold, np.random.default_rng(3), {"excitation": 2.0})
+    assert unit.each["excitation"].value == pytest.approx(observables(truth)["excitation"].mean() / 2)
+    assert unit.mean == unit.each["excitation"]
 
 
 @pytest.mark.parametrize("name", ["A", "Z", "momentum", "energy"])

@@ -8,12 +8,14 @@ import torch
 from cloudchamber.data.collision_particles import CLASSES
 from cloudchamber.layers.edge_geometry import GEOMETRY
 from cloudchamber.networks.collision_graph_vae import (
+    BLUR,
     CONDITIONS,
     KINDS,
     DynamicEdgeConv,
     GraphAutoencoder,
     drawn_kinds,
     points_of,
+    ranked,
     seeds_of,
 )
 
@@ -108,3 +110,17 @@ def test_kinds_are_drawn_with_their_probabilities_at_every_rank() -> None:
     # the error of a share of 20 000 draws is below 0.0036
     assert (share - torch.softmax(logits[0], dim=1)).abs().max() < 0.02
     assert (kind.diff(dim=1) >= 0).all()
+
+
+def test_shares_of_kinds_fill_the_ranks_in_order() -> None:
+    share = torch.tensor([0.25, 0.25, 0, 0.125, 0, 0, 0, 0, 0.125, 0.25])
+    rank = ((torch.arange(192) + 0.5) / 192)[None]
+    sharp = torch.cat([(share + 1e-9).log(), torch.tensor([-4.0])])[None]  # limits are blurred by a fifth of a rank
+    kind = torch.repeat_interleave(torch.arange(KINDS), (192 * share).long())
+    probability = ranked(sharp, rank)[0].exp()
+    assert probability.argmax(dim=1).tolist() == kind.tolist()
+    blurred = ranked(torch.cat([torch.zeros(KINDS), torch.tensor([0.0])])[None], rank)[0].exp()
+    torch.testing.assert_close(blurred.sum(dim=1), torch.ones(192), rtol=0, atol=2e-4)  # 1e-5 for each kind
+    # half of the way over a limit after BLUR ln 3
+    place = int(192 * (0.5 + BLUR * 1.0986))
+    assert float(blurred[place, :5].sum()) == pytest.approx(0.25, abs=0.01)

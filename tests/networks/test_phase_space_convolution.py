@@ -75,9 +75,9 @@ def test_training_steps_bring_a_reconstruction_nearer() -> None:
     cells = torch.zeros(2, *(4,) * 6)
     cells[0, 0, 0, 0, 1, 1, 1] = 12
     cells[1, 3, 3, 3, 2, 2, 2] = 12
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-2)
     losses = []
-    for _ in range(60):
+    for _ in range(100):
         loss = -(cells * network(cells, torch.zeros(2, 2))).sum() / 24
         optimiser.zero_grad()
         loss.backward()

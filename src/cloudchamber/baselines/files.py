@@ -30,7 +30,8 @@ def load_arrays(path: Path) -> Arrays:
         BadInput: no such file, or not one of ours.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a truncated file open that it has opened itself
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path} holds no fitted baseline ({error}): fit it again") from None

@@ -251,7 +251,8 @@ def collisions_of(arrays: Mapping[str, NDArray[Any]], seed: int = 0) -> Collisio
     nucleons = float((arrays["projectile"] + arrays["target"])[kept, 0].sum() - arrays["fragment_A"].sum())
     per_nucleon = max(round(float(arrays["gas"].sum()) / nucleons), 1) if nucleons > 0 else 1
     if len(kept) < len(arrays["refused"]):
-        log.warning("%d of %d events were refused by the simulator", len(arrays["refused"]) - len(kept), len(kept))
+        refused, all_events = int((arrays["refused"] != 0).sum()), len(arrays["refused"])
+        log.warning("%d of %d events were refused by the simulator", refused, all_events)
     simulated = Simulated(
         arrays["fragments"].astype(np.int64), arrays["fragment_A"], arrays["fragment_Z"], arrays["fragment_position"],
         arrays["fragment_momentum"], arrays["fragment_excitation"], arrays["gas"].astype(np.int64),
@@ -339,6 +340,8 @@ def read_collisions(path: Path) -> tuple[Collisions, dict[str, Any]]:
         entrance_of(columns), columns["nuclei"].astype(np.int64), columns["A"].astype(np.int64),
         columns["Z"].astype(np.int64), columns["momentum"].astype(np.float64), columns["excitation"].astype(np.float64),
     )  # fmt: skip
+    if (bad := np.flatnonzero(events.Z > events.A)).size:
+        raise BadInput(f"{path}: a nucleus of event {events.event_of[bad[0]]} has more protons than nucleons")
     total = (events.entrance.projectile + events.entrance.target).astype(np.float64)
     energy, available = events.sums(events.energy()), events.entrance.available_energy()
     kinetic = np.maximum(events.entrance.energy * events.entrance.projectile[:, 0], 1.0)

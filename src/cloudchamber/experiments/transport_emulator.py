@@ -7,7 +7,6 @@ find between the others.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -257,7 +256,9 @@ def rows(
     from cloudchamber.metrics.collision_isotopes import isotope_rows
     from cloudchamber.metrics.collision_rows import collision_rows, memory_rows
 
-    found = collision_rows(sample, truth, made, rng) + isotope_rows(sample, truth, made, rng, config.highest_impact_parameter)
+    found = collision_rows(sample, truth, made, rng) + isotope_rows(
+        sample, truth, made, rng, config.highest_impact_parameter
+    )
     return found if train is None else found + memory_rows(sample, made, train, truth, rng)
 
 

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from cloudchamber.data.collisions import Entrance
 from cloudchamber.experiments.transport_mixture import MixtureConfig, channels_of
-from cloudchamber.export.collision_sampler import condition_columns, for_nuclei, for_slots
+from cloudchamber.export.collision_sampler import for_nuclei, for_slots
 from cloudchamber.export.directory import OPSET, new_export, origin_of, plain, write_metadata
 from cloudchamber.export.graphs import Graphs, asked, torch_calls, write_graph, written_calls
+from cloudchamber.learning.collision_flow import CollisionFlowGenerator, condition_of
 from cloudchamber.networks.collision_flow import CollisionFlow
 from cloudchamber.run_directory import Run, restored, run_learners
 from cloudchamber.schema import BadInput
@@ -103,7 +104,7 @@ class Momenta(nn.Module):
 
 
 def export_collision_generator(run: Run[GeneratorStudy], output: Path) -> Path:
-    """Export the emulator of a finished run: that of the headline number, or the first flow if that is none.
+    """Export the emulator behind the headline number of a finished run.
 
     Args:
         run: finished.
@@ -116,14 +117,12 @@ def export_collision_generator(run: Run[GeneratorStudy], output: Path) -> Path:
         BadInput: a run that is not finished, a study without such an emulator, a missing extra, a directory that
             exists, or files that do not say what PyTorch says.
     """
-    config = run.config
-    names = dict.fromkeys([run.study.headline[0], *run_learners(run, "cpu")])
-    assert isinstance(config, MixtureConfig)
-    for name in names:
-        model = getattr(restored(run, "cpu", name)[name], "model", None)
-        if isinstance(model, CollisionFlow):
-            return write_export(model.eval(), config, {**origin_of(run), "generator": name}, output)
-    raise BadInput(f"study {run.study.name!r} has no flow of collisions: its networks cannot be exported", status=2)
+    name, config = run.study.headline[0], run.config
+    if not isinstance(run_learners(run, "cpu")[name], CollisionFlowGenerator) or not isinstance(config, MixtureConfig):
+        raise BadInput(f"study {run.study.name!r}: its generator {name!r} cannot be exported", status=2)
+    fitted: CollisionFlowGenerator = restored(run, "cpu", name)[name]
+    assert fitted.model is not None
+    return write_export(fitted.model, config, {**origin_of(run), "generator": name}, output)
 
 
 def write_export(model: CollisionFlow, config: MixtureConfig, about: Mapping[str, Any], output: Path) -> Path:
@@ -202,7 +201,7 @@ def numbers(model: CollisionFlow, entrance: Entrance, seed: int) -> dict[str, ND
         seed: of the random numbers.
     """
     event = np.arange(len(entrance))
-    condition, uniform = condition_columns(entrance), for_nuclei(seed, event, 0, model.uniforms)
+    condition, uniform = condition_of(entrance).numpy(), for_nuclei(seed, event, 0, model.uniforms)
     with torch.inference_mode():
         A, Z = (one.numpy() for one in model.draw_nuclei(torch.from_numpy(condition), torch.from_numpy(uniform)))
     normal = for_slots(seed, event, 0, model.uniforms, A.shape[1])

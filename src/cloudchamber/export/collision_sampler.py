@@ -21,16 +21,13 @@ from numpy.typing import NDArray
 from cloudchamber.data.collisions import Collisions, Entrance
 from cloudchamber.export.numbers import uniform_numbers
 from cloudchamber.export.onnx_sampler import session
+from cloudchamber.learning.collision_flow import SAME_NUCLEI, TRIES, condition_of
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.transport.entrance_channel import EntranceChannel
 from cloudchamber.simulators.transport.reaction_cross_section import kox
 
 BATCH = 256
 """Events that go through the graphs at once."""
-SAME_NUCLEI = 3
-"""Attempts at an event with the nuclei of the first; later ones draw nuclei again, too."""
-TRIES = 50
-"""Attempts at an event."""
 ENVELOPE = 1.05
 """Largest impact parameter over that of a black disc, as in Geant4's models of quantum molecular dynamics."""
 A_SLOT = 8
@@ -85,12 +82,6 @@ def for_slots(seed: int, event: NDArray[np.int64], attempt: int, uniforms: int, 
     return np.asarray(normal, np.float32)
 
 
-def condition_columns(entrance: Entrance) -> NDArray[np.float64]:
-    """Conditions (event, 6): A and Z of projectile and target, energy per nucleon, impact parameter."""
-    one = [entrance.projectile, entrance.target, entrance.energy[:, None], entrance.impact_parameter[:, None]]
-    return np.concatenate(one, axis=1).astype(np.float64)
-
-
 def sample_exported_collisions(directory: Path, entrance: Entrance, seed: int) -> Collisions:
     """One event for every condition; the C++ example makes the same from the same seed and conditions.
 
@@ -110,7 +101,7 @@ def sample_exported_collisions(directory: Path, entrance: Entrance, seed: int) -
     columns: list[tuple[NDArray[Any], ...]] = []
     for first in range(0, len(entrance), BATCH):
         rows = np.arange(first, min(first + BATCH, len(entrance)))
-        columns += _batch(sessions, condition_columns(entrance.ordered(rows)), rows, seed, uniforms)
+        columns += _batch(sessions, condition_of(entrance.ordered(rows)).numpy(), rows, seed, uniforms)
     A, Z, momentum, excitation = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     count = np.array([len(one[0]) for one in columns], np.int64)
     return Collisions(entrance, count, A, Z, momentum, excitation)

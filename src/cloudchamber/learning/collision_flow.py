@@ -290,9 +290,7 @@ def states_of(events: Collisions, *, both_ways: bool) -> CollisionStates:
     return concatenated(parts)
 
 
-def _padded(
-    events: Collisions,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def _padded(events: Collisions) -> tuple[NDArray[Any], ...]:
     """A, Z, momentum and excitation (event, slot, ...), empty slots 0."""
     most = int(events.nuclei.max())
     slot = np.arange(len(events.A)) - events.offsets[events.event_of]

@@ -65,7 +65,7 @@ PROJECTIONS = 8
 """Random directions of the sliced distance a batch."""
 RANKS = 4.0
 """Weight of the cross entropy of kinds against the distance of momenta."""
-MEAN, SPREAD = 0.1, 0.05
+MEAN, SPREAD = 0.1, 0.02
 """Errors of a class's average and spread of momenta that count as large, in units of ``MOMENTUM``."""
 DIVERGENCE, PREDICTOR, HEAVY = 2e-3, 1.0, 0.05
 """Weights of the other three terms."""

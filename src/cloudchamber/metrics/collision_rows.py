@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cloudchamber.data.collisions import Collisions
 from cloudchamber.metrics.collision_classifier import collision_auc
 from cloudchamber.metrics.collisions import (
+    deviations,
     distances,
     exchange_distance,
     exchange_p_value,
@@ -47,7 +48,8 @@ def collision_rows(sample: str, truth: Collisions, made: Mapping[str, Collisions
     * "all": ``mean_w1_over_sigma`` over all of them, ``auc`` (``collision_classifier``), ``correlation_difference``
       (largest, of two observables).
     * parts of the sample (``parts``: "b 0-2 fm" ..., "main channel", "other energies", "other nuclei"):
-      ``mean_w1_over_sigma``, sigma being that of the part.
+      ``mean_w1_over_sigma``, sigma being that of the whole sample: peripheral events are so alike that a single other
+      one would make most of a sigma of their own.
     * "A", "Z", "momentum", "energy": ``violation_rate``, ``largest_violation`` (MeV/c, MeV).
     * "symmetry", of collisions of identical nuclei: ``p_value`` and ``mean_w1_over_sigma`` of forward against backward.
 
@@ -58,8 +60,9 @@ def collision_rows(sample: str, truth: Collisions, made: Mapping[str, Collisions
         rng: bootstrap and classifiers.
     """
     rows: Rows = []
+    sigma = deviations(truth)
     for name, events in made.items():
-        found = distances(truth, events, rng)
+        found = distances(truth, events, rng, sigma)
         rows += [row(name, target, "w1_over_sigma", one) for target, one in found.each.items()]
         rows.append(row(name, "all", MEAN, found.mean))
         rows.append(row(name, "all", "auc", collision_auc(truth, events, rng)))
@@ -69,7 +72,7 @@ def collision_rows(sample: str, truth: Collisions, made: Mapping[str, Collisions
         there = parts(events, main_channel(truth))
         for target, own in parts(truth, main_channel(truth)).items():
             if min(own.sum(), there[target].sum()) >= LEAST_EVENTS:
-                part = distances(truth.ordered(own), events.ordered(there[target]), rng)
+                part = distances(truth.ordered(own), events.ordered(there[target]), rng, sigma)
                 rows.append(row(name, target, MEAN, part.mean))
         rows += _violation_rows(name, events)
         alike = (events.entrance.projectile == events.entrance.target).all(axis=1)

@@ -172,7 +172,7 @@ class Distances:
     """How far a sample is from the truth.
 
     Attributes:
-        each: W1 over the truth's standard deviation by observable or spectrum; only of those that vary in the truth.
+        each: W1 over sigma by observable or spectrum; only of those that vary in the truth.
         mean: of ``each``; its error knows that the same events stand behind all.
     """
 
@@ -192,7 +192,19 @@ def are_twins(truth: Collisions, model: Collisions) -> bool:
     return len(truth) == len(model) and all(np.array_equal(getattr(one, n), getattr(other, n)) for n in names)
 
 
-def distances(truth: Collisions, model: Collisions, rng: np.random.Generator) -> Distances:
+def deviations(truth: Collisions) -> dict[str, float]:
+    """Standard deviation of each observable and spectrum that varies."""
+    found = {}
+    for name, one in pooled(truth).items():
+        sigma = float(one.values.std()) if len(one.values) else 0.0
+        if sigma > 1e-9 * float(np.abs(one.values).max(initial=0.0)):
+            found[name] = sigma
+    return found
+
+
+def distances(
+    truth: Collisions, model: Collisions, rng: np.random.Generator, sigma: Mapping[str, float] | None = None
+) -> Distances:
     """W1 of all observables and spectra, with the bootstrap's errors: events are resampled, twins together.
 
     Where events have twins (``are_twins``), what the choice of conditions does to both samples alike is no error.
@@ -201,6 +213,7 @@ def distances(truth: Collisions, model: Collisions, rng: np.random.Generator) ->
         truth: true events.
         model: events of the same conditions.
         rng: source of the bootstrap.
+        sigma: the unit of each distance. None: ``deviations`` of the truth.
     """
     weights = [np.ones((1 + RESAMPLES, len(one))) for one in (truth, model)]
     twins = are_twins(truth, model)
@@ -209,16 +222,16 @@ def distances(truth: Collisions, model: Collisions, rng: np.random.Generator) ->
             weights[number][row] = np.bincount(rng.integers(len(one), size=len(one)), minlength=len(one))
         if twins:
             weights[1][row] = weights[0][row]
-    both = [pooled(one) for one in (truth, model)]
-    found = {}
-    for name, true in both[0].items():
-        sigma = float(true.values.std()) if len(true.values) else 0.0
-        if sigma > 1e-9 * float(np.abs(true.values).max(initial=0.0)):
-            found[name] = wasserstein(true, both[1][name], weights[0], weights[1]) / sigma
+    true, made = (pooled(one) for one in (truth, model))
+    unit = deviations(truth) if sigma is None else sigma
+    found = {name: wasserstein(true[name], made[name], *weights) / one for name, one in unit.items()}
+    # a part of a sample may have no gas at all
+    found = {name: one for name, one in found.items() if np.isfinite(one[0])}
     mean = np.mean(list(found.values()), axis=0) if found else np.full(1 + RESAMPLES, np.nan)
 
     def measured(one: Floats) -> Measured:
-        return Measured(float(one[0]), float(np.nanstd(one[1:])) if np.isfinite(one[0]) else float("nan"), len(model))
+        known = one[1:][np.isfinite(one[1:])]
+        return Measured(float(one[0]), float(known.std()) if len(known) else float("nan"), len(model))
 
     return Distances({name: measured(one) for name, one in found.items()}, measured(mean))
 

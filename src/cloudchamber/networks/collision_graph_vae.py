@@ -98,7 +98,7 @@ class GraphAutoencoder(nn.Module):
         self.decoding = nn.ModuleList(DynamicEdgeConv(width, width, neighbours) for _ in range(layers))
         self.leave = nn.Linear(width, KINDS + 3 * CLASSES)
         self.shares = nn.Linear(2 * width, KINDS + 1)
-        self.common = nn.Linear(2 * width, 3 * CLASSES)
+        self.common = nn.Linear(2 * width, 4 * CLASSES)
 
     def encode(self, points: Tensor, kind: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log of the variance of the latent vector (event, latent).
@@ -138,9 +138,10 @@ class GraphAutoencoder(nn.Module):
         for layer, told in zip(self.decoding, self.told[1:], strict=True):
             features = layer(features + told(context)[:, None], seeds)
         out = self.leave(features)
-        momenta = out[..., KINDS:] + self.common(context)[:, None]
+        centre, gain = self.common(context).reshape(len(z), 1, CLASSES, 4).split([3, 1], dim=3)
+        momenta = centre + gain.clamp(-4.0, 4.0).exp() * out[..., KINDS:].reshape(*out.shape[:2], CLASSES, 3)
         logits = out[..., :KINDS] + ranked(self.shares(context), (seeds[:, :, 0] + 1) / 2)
-        return logits, momenta.reshape(*momenta.shape[:2], CLASSES, 3)
+        return logits, momenta
 
 
 def ranked(shares: Tensor, rank: Tensor) -> Tensor:
