@@ -108,7 +108,11 @@ RECORDS = {
     "transport-emulator": "hold-out collisions",
 }
 SMALLER_IS_BETTER = (
-    "mae", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference",
+    "mae",
+    "signal_needed",
+    "angular_distance",
+    "mean_w1_over_sigma",
+    "correlation_difference",
     "mean_abs_log_ratio",
 )
 NO_WINNER = ("violation_rate", "largest_violation", "nearest_neighbour_ratio", "coverage_68")

@@ -35,8 +35,8 @@ TransportEmulatorModel::TransportEmulatorModel(const std::string& directory, G4H
   SetMaxEnergy(emulator_.highest() * MeV);
 }
 
-// Whatever comes within these energies: what was not trained is passed on in ApplyYourself. Geant4 cannot choose between
-// models by nuclei where their ranges of energy are the same.
+// Whatever comes within these energies: what was not trained is passed on in ApplyYourself. Geant4 cannot choose
+// between models by nuclei where their ranges of energy are the same.
 G4bool TransportEmulatorModel::IsApplicable(const G4HadProjectile& projectile, G4Nucleus&) {
   return projectile.GetDefinition()->GetBaryonNumber() > 1;
 }
@@ -127,11 +127,11 @@ std::pair<G4double, G4double> TransportEmulatorModel::GetEnergyMomentumCheckLeve
 }
 
 void TransportEmulatorModel::ModelDescription(std::ostream& out) const {
-  out << "TransportEmulator draws the final states of collisions of light nuclei from a network that learned them from\n"
-      << "Boltzmann-Langevin transport (cloudchamber), from " << emulator_.lowest() << " to " << emulator_.highest()
+  out << "TransportEmulator draws the final states of collisions of light nuclei from a network that learned them\n"
+      << "from Boltzmann-Langevin transport (cloudchamber), from " << emulator_.lowest() << " to " << emulator_.highest()
       << " MeV per nucleon:";
   for (const auto& one : emulator_.systems())
-    out << " A=" << one.A_projectile << " Z=" << one.Z_projectile << " on A=" << one.A_target << " Z=" << one.Z_target
-        << ";";
+    out << " A=" << one.A_projectile << " Z=" << one.Z_projectile << " on A=" << one.A_target
+        << " Z=" << one.Z_target << ";";
   out << "\nhot fragments decay by G4ExcitationHandler. Other nuclei go to " << other_->GetModelName() << ".\n";
 }

@@ -1,5 +1,7 @@
 #include "TransportEmulatorPhysics.hh"
 
+#include <algorithm>
+
 #include "G4Alpha.hh"
 #include "G4BinaryLightIonReaction.hh"
 #include "G4BuilderType.hh"
@@ -49,8 +51,10 @@ void TransportEmulatorPhysics::ConstructProcess() {
 
   G4HadronicInteraction* anything = cascade(compound, 0, strings);
   auto* emulator = new TransportEmulatorModel(directory_, anything);
-  G4HadronicInteraction* below = cascade(compound, 0, emulator->GetMinEnergy() + overlap);
-  G4HadronicInteraction* above = cascade(compound, emulator->GetMaxEnergy() - overlap, strings);
+  // Geant4 refuses a third model at any energy
+  const double blend = std::min(overlap, (emulator->GetMaxEnergy() - emulator->GetMinEnergy()) / 2);
+  G4HadronicInteraction* below = cascade(compound, 0, emulator->GetMinEnergy() + blend);
+  G4HadronicInteraction* above = cascade(compound, emulator->GetMaxEnergy() - blend, strings);
   std::vector<G4HadronicInteraction*> light{anything}, heavy{below, emulator, above};
   if (top > strings) {
     auto* string_model = G4FTFBuilder("FTFP", compound).GetModel();

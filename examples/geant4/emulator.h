@@ -1,5 +1,5 @@
-// Collisions of nuclei from an emulator that `cloudchamber export` wrote: hot nuclei and nucleons in the laboratory, the
-// target at rest, the projectile along z. MeV, MeV/c, fm, mb. No Geant4 here.
+// Collisions of nuclei from an emulator that `cloudchamber export` wrote: hot nuclei and nucleons in the laboratory,
+// the target at rest, the projectile along z. MeV, MeV/c, fm, mb. No Geant4 here.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ import cloudchamber.networks as home
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMPOSED = {"interaction_flow", "interaction_gan"}
+COMPOSED = {"interaction_flow", "interaction_gan", "phase_space_vae", "collision_graph_vae"}
 """Several networks with inputs of their own kinds; these promises are kept in their own tests."""
 NAMES = [module.name for module in pkgutil.iter_modules(home.__path__) if module.name not in COMPOSED]
 SINGLE = [name for name in NAMES if not callable(importlib.import_module(f"{home.__name__}.{name}").tiny()[1])]

@@ -142,7 +142,7 @@ def test_latent_space_and_reconstructions_have_an_entry_for_each_event(fitted: t
     mean, log_variance, b = fitted[0].latents(events)
     assert mean.shape == log_variance.shape == (10, SIZES.latent)
     assert b.shape == (10,)
-    assert len(fitted[0].reconstruct(events)) == 10
+    assert len(fitted[0].reconstruct(events, np.random.default_rng(1))) == 10
     again = fitted[0].latents(events)[0]
     np.testing.assert_array_equal(mean, again)
 

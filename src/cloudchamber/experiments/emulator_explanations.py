@@ -28,6 +28,8 @@ MOST_GAS = 4000
 """Gas particles of an event that are drawn."""
 TIMED = (2.0, 6.0)
 """Impact parameters at which the simulator is timed [fm]."""
+BATCH = 2000
+"""Events of each generator that are timed, made at once."""
 AUTOENCODERS = ("vae", "graph_vae")
 GRID = 17
 """Impact parameters at which the flow is asked."""
@@ -45,7 +47,7 @@ def of_the_main_channel(config: EmulatorConfig, entrance: Entrance) -> NDArray[n
 
 
 def gallery(config: EmulatorConfig, events: Collisions) -> Arrays:
-    """Three events as they are at freeze-out, their histograms, and how long the simulator takes.
+    """Three events as they are at freeze-out, and their histograms.
 
     Args:
         config: of the run.
@@ -53,7 +55,7 @@ def gallery(config: EmulatorConfig, events: Collisions) -> Arrays:
     """
     from cloudchamber.data.phase_space_histograms import encode
 
-    found: Arrays = {"simulator_seconds": _seconds(config, len(events) > 0)}
+    found: Arrays = {}
     simulated = events.simulated
     main = np.flatnonzero(of_the_main_channel(config, events.entrance))
     if simulated is None or not len(main):
@@ -75,17 +77,44 @@ def gallery(config: EmulatorConfig, events: Collisions) -> Arrays:
     return found
 
 
-def _seconds(config: EmulatorConfig, asked: bool) -> Floats:
-    """Processor time of events of the main collision on one core [s]; the first, which compiles, does not count."""
+def cost(config: EmulatorConfig, learners: Mapping[str, Any], events: Collisions, rng: np.random.Generator) -> Arrays:
+    """Processor time of an event of the main collision on one core: of the simulator [s] and of each generator [ms].
+
+    Generators make BATCH events at once, impact parameters as in nature; the simulator some at TIMED.
+
+    Args:
+        config: of the run.
+        learners: fitted, by name.
+        events: not needed.
+        rng: what is random.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    main = channel_of(config)
     taken = []
-    for number, b in enumerate((TIMED[0], *TIMED) if asked else ()):
+    for number, b in enumerate((TIMED[0], *TIMED)):  # the first compiles, and does not count
         start = time.process_time()
-        seeds = np.random.SeedSequence(number)
         here = min(b, config.highest_impact_parameter)
         particles, dynamics, freeze_out = config.test_particles, dynamics_of(config), freeze_out_of(config)
-        simulate_event(channel_of(config), here, particles, dynamics, freeze_out, seeds)
+        simulate_event(main, here, particles, dynamics, freeze_out, np.random.SeedSequence(number))
         taken.append(time.process_time() - start)
-    return np.array(taken[1:])
+    found: Arrays = {"simulator_seconds": np.array(taken[1:])}
+    impact = np.maximum(config.highest_impact_parameter * np.sqrt(rng.random(BATCH)), config.lowest_impact_parameter)
+    projectile, target = np.tile(main.projectile, (BATCH, 1)), np.tile(main.target, (BATCH, 1))
+    asked = Entrance(projectile, target, np.full(BATCH, main.energy), impact)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            for name, learner in learners.items():
+                learner.sample(asked.ordered(np.arange(20)), rng)
+                start = time.process_time()
+                learner.sample(asked, rng)
+                found[f"milliseconds/{name}"] = np.array([(time.process_time() - start) / BATCH * 1000])
+    finally:
+        torch.set_num_threads(threads)
+    return found
 
 
 def latent(config: EmulatorConfig, learners: Mapping[str, Any], events: Collisions, rng: np.random.Generator) -> Arrays:

@@ -49,11 +49,11 @@ class EmulatorConfig(MixtureConfig):
     pooled: Learning[int] = Field(32, ge=4, le=4096, description="of an event's vector in the flow's network")
     layers: Learning[int] = Field(3, ge=1, le=100, description="of the flow's network")
     count_width: Learning[int] = Field(64, ge=4, le=4096, description="of the networks of fragments, means and widths")
-    steps: Learning[int] = Field(6, ge=1, le=1000, description="midpoint steps of the flow, two evaluations each")
+    steps: Learning[int] = Field(3, ge=1, le=1000, description="midpoint steps of the flow, two evaluations each")
     count_epochs: Learning[int] = Field(30, ge=1, description="passes for fragments, means and widths")
     epochs: Learning[int] = Field(40, ge=1, description="passes for the flow")
-    batch_size: Learning[int] = Field(128, ge=2, description="events a step")
-    learning_rate: Learning[float] = Field(3e-3, gt=0, le=1, description="highest learning rate of the flow")
+    batch_size: Learning[int] = Field(256, ge=2, description="events a step")
+    learning_rate: Learning[float] = Field(4e-3, gt=0, le=1, description="highest learning rate of the flow")
     vae_epochs: Learning[int] = Field(40, ge=1, description="passes for the variational autoencoder of histograms")
     graph_epochs: Learning[int] = Field(40, ge=1, description="passes for that of graphs")
     latent: Learning[int] = Field(8, ge=1, le=256, description="dimensions of the latent space of both")
@@ -209,10 +209,9 @@ def generators(config: EmulatorConfig, seed: int, device: str) -> dict[str, Gene
     from cloudchamber.baselines.collision_histograms import CollisionHistograms
     from cloudchamber.baselines.collision_resampling import CollisionResampling
     from cloudchamber.baselines.validation_again import ValidationAgain
+    from cloudchamber.learning import collision_graph_vae, phase_space_vae
     from cloudchamber.learning.collision_flow import CollisionFlowGenerator, CollisionFlowShape
-    from cloudchamber.learning.collision_graph_vae import CollisionGraphGenerator
     from cloudchamber.learning.options import TrainingOptions
-    from cloudchamber.learning.phase_space_vae import PhaseSpaceVAE
 
     shape = CollisionFlowShape(config.width, config.pooled, config.layers, config.count_width, config.steps)
     counting = TrainingOptions(
@@ -224,11 +223,19 @@ def generators(config: EmulatorConfig, seed: int, device: str) -> dict[str, Gene
     )  # fmt: skip
     found: dict[str, Generator] = {"flow": CollisionFlowGenerator(shape, counting, flowing, seed, device)}
     if config.energies:
-        title = f"the same, never shown {config.energy:g} MeV per nucleon"
+        title = f"flow matching, never shown {config.energy:g} MeV per nucleon"
         found["held_out"] = CollisionFlowGenerator(shape, counting, flowing, seed, device, config.energy, title)
+    images = phase_space_vae.PhaseSpaceVAE(
+        seed, phase_space_vae.SIZES._replace(latent=config.latent),
+        phase_space_vae.OPTIONS.changed({"epochs": config.vae_epochs}), device=device,
+    )  # fmt: skip
+    graphs = collision_graph_vae.CollisionGraphGenerator(
+        collision_graph_vae.SIZES._replace(latent=config.latent),
+        collision_graph_vae.STANDARD.changed({"epochs": config.graph_epochs}), seed, device,
+    )  # fmt: skip
     return found | {
-        "vae": PhaseSpaceVAE(seed=seed, device=device),
-        "graph_vae": CollisionGraphGenerator(seed=seed, device=device),
+        "vae": images,
+        "graph_vae": graphs,
         "histograms": CollisionHistograms(),
         "resampling": CollisionResampling(),
         "again": ValidationAgain(),
@@ -256,9 +263,8 @@ def rows(
     from cloudchamber.metrics.collision_isotopes import isotope_rows
     from cloudchamber.metrics.collision_rows import collision_rows, memory_rows
 
-    found = collision_rows(sample, truth, made, rng) + isotope_rows(
-        sample, truth, made, rng, config.highest_impact_parameter
-    )
+    found = collision_rows(sample, truth, made, rng)
+    found += isotope_rows(sample, truth, made, rng, largest_impact_parameter=config.highest_impact_parameter)
     return found if train is None else found + memory_rows(sample, made, train, truth, rng)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUNDINGS = 6
+ROUNDINGS = 4
 """Of each training event."""
 VALIDATION_ROUNDINGS = 2
 """Of each validation event."""
@@ -45,6 +45,8 @@ TRIES = 50
 """How often an event without a solution is drawn again."""
 SAME_NUCLEI = 3
 """Attempts at an event with the nuclei of the first."""
+PATIENCE = 20
+"""Attempts after which any stretch that balances the energy will do: a network that has hardly learned needs that."""
 
 
 class CollisionFlowShape(NamedTuple):
@@ -177,7 +179,9 @@ class CollisionFlowGenerator:
                 given = condition[left[rows]], A[rows, :most], Z[rows, :most], normal
                 with torch.inference_mode():
                     answer = model.momenta(*(one.to(self.device) for one in given))
-                momentum, excitation, _, solved = (one.cpu().numpy() for one in answer)
+                momentum, excitation, stretch, solved = (one.cpu().numpy() for one in answer)
+                if attempt >= PATIENCE:
+                    solved = stretch > 0
                 good = np.flatnonzero(solved)
                 places.append(left[rows[good]])
                 found = (A[rows, :most].numpy()[good], Z[rows, :most].numpy()[good], momentum[good], excitation[good])

@@ -4,7 +4,7 @@ Loss of an event, in nats: multinomial reconstruction of its nucleons among the 
 single cells knows no total), Kullback-Leibler divergence of its Gaussian in latent space, squared error of the
 predicted impact parameter [fm^2], and the penalty that makes heavy fragments be learned: squared error of the number of
 nucleons within 1 fm in each channel, and of their excitation energy. The latter is not in the talk; without it, what
-the network leaves open of a fragment's momentum is read as warmth (measured: E* off by 0.8 sigma).
+the network leaves open of a fragment's momentum is read as warmth.
 
 Every pass draws the Gaussians of the fragments anew, and exchanges projectile and target in half of the events. Weights
 are selected by the mean Wasserstein distance over sigma of the fragments of reconstructed validation events.

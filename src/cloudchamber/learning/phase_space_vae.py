@@ -43,7 +43,7 @@ TRIES = 20
 DONORS = "donors.pt"
 SIZES = VAEShape()
 OPTIONS = TrainingOptions(epochs=40, batch_size=16, learning_rate=3e-3, weight_decay=0.01)
-"""What 2000 events are learned with in less than ten minutes."""
+"""For 2000 events about five minutes of processor time, by the 3.8 ms an event and pass that 408 events took."""
 
 
 @dataclass(frozen=True)
@@ -176,15 +176,19 @@ class PhaseSpaceVAE:
             b = self.network.predict(mean.to(self.device)).cpu()
         return mean.double().numpy(), log_variance.double().numpy(), b.double().numpy()
 
-    def reconstruct(self, events: Collisions) -> Simulated:
+    def reconstruct(self, events: Collisions, rng: np.random.Generator) -> Simulated:
         """What the decoder makes of the places (means) of events in latent space.
+
+        Args:
+            events: from the simulator.
+            rng: what is random in the decoding.
 
         Raises:
             BadInput: events that are not from the simulator.
         """
         simulated = _simulated(events)
         mean, _ = self._encoded(simulated, turned=False)
-        return self._events(mean, events.entrance, np.random.default_rng(self.seed), azimuth_of(simulated))
+        return self._events(mean, events.entrance, rng, azimuth_of(simulated))
 
     def _events(self, z: Tensor, entrance: Entrance, rng: np.random.Generator, azimuth: Floats) -> Simulated:
         """Decode places in latent space, some at a time: an event's histogram is 150 kB."""

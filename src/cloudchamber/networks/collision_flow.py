@@ -43,6 +43,8 @@ STRETCH = (0.5, 2.0)
 """Of momenta, at least and at most: else there is no solution."""
 BALANCING = 30
 """Steps of the search for the stretch: each gains two digits or more."""
+BALANCE = 1e-7
+"""MeV by which the energy may be off: there is no such stretch beyond."""
 NUCLEON = 931.494
 """MeV: masses in the coordinates are A times this."""
 WIDTHS = (-5.0, 3.0)
@@ -163,7 +165,8 @@ class FragmentSequence(nn.Module):
             uniform: (event, 2 SLOTS), from 0 to below 1.
         """
         left, share = _totals(condition)
-        none = torch.zeros(len(condition), SLOTS, dtype=torch.long, device=condition.device)
+        # .shape and not len(): exported graphs would keep the number of the traced events
+        none = torch.zeros(condition.shape[0], SLOTS, dtype=torch.long, device=condition.device)
         A, Z = none, none
         going = torch.ones_like(share, dtype=torch.bool)
         for slot in range(SLOTS):
@@ -191,7 +194,7 @@ def _totals(condition: Tensor) -> tuple[Tensor, Tensor]:
 def _known(condition: Tensor, A: Tensor, Z: Tensor, left: Tensor, slot: int) -> Tensor:
     """What is known before the fragment ``slot`` is drawn (event, FEATURES + 3 SLOTS + 2), float32."""
     before = torch.arange(SLOTS, device=A.device) < slot
-    here = (torch.arange(SLOTS, device=A.device) == slot).float().expand(len(A), SLOTS)
+    here = (torch.arange(SLOTS, device=A.device) == slot).float().expand(A.shape[0], SLOTS)
     drawn = torch.cat([A * before / 12, Z * before / 6, left / 12 - 1], dim=1).float()
     return torch.cat([features(condition), drawn, here], dim=1)
 
@@ -319,7 +322,7 @@ class CollisionFlow(nn.Module):
         ).float()
         slots = torch.arange(A.shape[1], device=A.device)
         fragment = (slots < SLOTS) & (A > 0)
-        rank = functional.one_hot(slots.clamp(max=SLOTS), SLOTS + 1)[:, :SLOTS].expand(len(A), -1, -1)
+        rank = functional.one_hot(slots.clamp(max=SLOTS), SLOTS + 1)[:, :SLOTS].expand(A.shape[0], -1, -1)
         last = (slots == number - 1) & fragment  # the most backward
         numbers = [fragment, (A == 1) & (Z == 1), A / 12, Z / 6, last]
         single = torch.cat([torch.stack([one.float() for one in numbers], dim=2), rank.float()], dim=2)
@@ -367,7 +370,8 @@ class CollisionFlow(nn.Module):
 
         Returns:
             Momenta (event, slot, 3) [MeV/c] and excitation energies (event, slot) [MeV], float64; the stretch of all
-            momenta (event,); whether there is a solution (event,): draw other events where not.
+            momenta (event,), 0 where no stretch balances the energy; whether it is within STRETCH (event,): draw other
+            events where not.
         """
         whole, single = self.known(condition, A, Z)
         mean, width = self.scales(whole, single, A)
@@ -406,8 +410,11 @@ class CollisionFlow(nn.Module):
             moving = stretch[:, None] ** 2 * square
             kinetic = (moving / ((mass**2 + moving).sqrt() + mass).clamp(min=1e-9)).sum(1)
             stretch = stretch * (wanted.clamp(min=1e-9) / kinetic.clamp(min=1e-9)).sqrt().clamp(0.1, 10)
-        stretch = torch.where(alone.any(1), 1.0, stretch)
-        solved = (stretch > STRETCH[0]) & (stretch < STRETCH[1]) & (wanted > -1e-6)
+        moving = stretch[:, None] ** 2 * square
+        kinetic = (moving / ((mass**2 + moving).sqrt() + mass).clamp(min=1e-9)).sum(1)
+        balanced = alone.any(1) & (wanted > -1e-6) | ((kinetic - wanted).abs() < BALANCE)
+        stretch = torch.where(alone.any(1), 1.0, stretch) * balanced
+        solved = (stretch > STRETCH[0]) & (stretch < STRETCH[1])
         return momentum * stretch[:, None, None], excitation, stretch, solved
 
     def available_energy(self, condition: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ class GraphAutoencoder(nn.Module):
     def __init__(self, latent: int = 8, width: int = 64, layers: int = 2, neighbours: int = 8) -> None:
         super().__init__()
         self.latent = latent
-        self.enter = nn.Linear(GEOMETRY, width)
+        self.enter = nn.Linear(GEOMETRY + 4, width)
         self.encoding = nn.ModuleList(DynamicEdgeConv(width, width, neighbours) for _ in range(layers))
         pooled = (CLASSES + 1) * width + CONDITIONS
         self.summary = nn.Sequential(nn.Linear(pooled, 2 * width), nn.ReLU(), nn.Linear(2 * width, 2 * latent))
@@ -108,10 +108,13 @@ class GraphAutoencoder(nn.Module):
             kind: (event, particle).
             condition: (event, CONDITIONS).
         """
-        features = torch.relu(self.enter(points))
+        member = nn.functional.one_hot(kind // 2, CLASSES).to(points.dtype)
+        average = member.transpose(1, 2) @ points[..., :3] / member.sum(dim=1).clamp(min=1)[..., None]
+        # from the middle of the own fragment, as in the talk: how far off its particles are is its excitation
+        off = points[..., :3] - member @ average
+        features = torch.relu(self.enter(torch.cat([points, off, off.square().sum(dim=2, keepdim=True)], dim=2)))
         for layer in self.encoding:
             features = layer(features, points)
-        member = nn.functional.one_hot(kind // 2, CLASSES).to(features.dtype)
         by_class = (member.transpose(1, 2) @ features / features.shape[1]).flatten(1)
         pooled = torch.cat([by_class, features.amax(dim=1), condition], dim=1)
         mean, log_variance = self.summary(pooled).chunk(2, dim=1)

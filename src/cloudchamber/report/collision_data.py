@@ -28,9 +28,13 @@ def data_section(found: Found) -> Section | None:
     events = gallery_events(found)
     text = (
         "An event is what Boltzmann-Langevin transport leaves of two nuclei: hot fragments with A, Z, momentum and"
-        " excitation energy, and between them the gas, nucleons that are free. It is drawn as it is before it becomes"
-        " whole nuclei: fragments have real-valued A, and a nucleon of the gas is many test particles."
+        " excitation energy, and between them the gas, nucleons that are free."
     )
+    if events:
+        text += (
+            " It is drawn as it is before it becomes whole nuclei: fragments have real-valued A, and a nucleon of the"
+            " gas is many test particles."
+        )
     text += _counted(found)
     figures = []
     if events:
@@ -78,8 +82,8 @@ def _counted(found: Found) -> str:
     return (
         f"\n\nThe test sample has {whole(len(found.truth))} events that no generator has seen; {whole(of_main)} are of"
         f" the main collision, A = {A:g}, Z = {Z:g} on A = {A_target:g}, Z = {Z_target:g} at {energy:g} MeV per"
-        f" nucleon, the others have other energies and nuclei. {found.truth.nuclei.mean():.1f} nuclei and nucleons leave"
-        f" an event on average, {found.truth.sums(found.truth.A >= 2).mean():.1f} of them are fragments (A ≥ 2)."
+        f" nucleon, the others have other energies and nuclei. {found.truth.nuclei.mean():.1f} nuclei and nucleons"
+        f" leave an event on average, {found.truth.sums(found.truth.A >= 2).mean():.1f} of them are fragments (A ≥ 2)."
     )
 
 
@@ -98,7 +102,7 @@ def _histograms(found: Found, events: dict[int, EventPicture]) -> Figure | None:
         f"The event of b = {events[number].b:.1f} fm as the three-channel histogram of the talk: momentum, angle with"
         f" the beam, and distance to the fragment, a channel a large fragment ({'; '.join(CHANNELS)}). A fragment is"
         " 500 A particles at r = 0 whose momenta spread as its excitation energy says. White: fewer than"
-        f" {drawings.FAINTEST:g} nucleons.",
+        f" {drawings.FAINTEST:g} nucleons. Channels that are empty are left out.",
         "Nine maps of momentum against angle and distance, a row a channel.",
     )
 

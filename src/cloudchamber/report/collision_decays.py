@@ -94,7 +94,7 @@ def _nearness(found: Found) -> Figure | None:
         score_panels(
             scores, floor, labels, found.metrics.titles, found.metrics.kinds, "mean |ln (generator / simulator)|"
         ),
-        "Generated over simulated cross sections: mean absolute logarithm over the angles of each isotope; black strokes"
-        " in grey: simulator against simulator. Rare isotopes have few events, whoever made them.",
+        "Generated over simulated cross sections: mean absolute logarithm over the angles of each isotope; black"
+        " strokes in grey: simulator against simulator. Rare isotopes have few events, whoever made them.",
         "Points of mean logarithms, a row an isotope, a panel a generator.",
     )

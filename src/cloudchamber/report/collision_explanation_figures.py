@@ -102,7 +102,7 @@ def reconstruction_figure(
         kinds: of the generators by name.
     """
     columns = max(len(one) for one in found.values())
-    drawing = new_drawing(1.95 * len(found))
+    drawing = new_drawing(0.35 + 1.7 * len(found))
     axes = drawing.subplots(len(found), columns, squeeze=False)
     drawing.get_layout_engine().set(w_pad=0.01, wspace=0)  # type: ignore[union-attr, call-arg]
     look = looks(kinds)
@@ -114,15 +114,13 @@ def reconstruction_figure(
             panel.plot(span, span, color=INK, linewidth=0.8)
             cloud(panel, one.true, one.again, None, look[name].colour, look[name].shape)
             panel.set(xlim=span, ylim=span, aspect="equal")
-            panel.text(
-                0.05, 0.95, f"r = {one.correlation}", transform=panel.transAxes, va="top", fontsize=7, bbox=PLATE
-            )  # fmt: skip
+            panel.set_title(f"r = {one.correlation}", fontsize=7)
             for axis in (panel.xaxis, panel.yaxis):
                 axis.set_major_locator(MaxNLocator(nbins=3))
             panel.tick_params(labelsize=7)
         row[0].set_ylabel(f"{wrapped(titles.get(name, name), 22)}:\nreconstructed", fontsize=8)
     for panel, one in zip(axes[0], next(iter(found.values())), strict=False):
-        panel.set_title(wrapped(one.label, 20), fontsize=7.5)
+        panel.set_title(f"{wrapped(one.label, 20)}\nr = {one.correlation}", fontsize=7)
     axes[-1, columns // 2].set_xlabel("true")
     return drawing
 

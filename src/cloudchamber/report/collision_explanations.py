@@ -86,8 +86,8 @@ def reconstruction_section(found: Found) -> Section | None:
     for name in found.metrics.titles:
         own, each = [], []
         for quantity, label in QUANTITIES.items():
-            arrays = [found.explanations["reconstruction"].get(f"{name}/{quantity}/{one}") for one in
-                      ("true", "reconstructed")]  # fmt: skip
+            places = (f"{name}/{quantity}/{one}" for one in ("true", "reconstructed"))
+            arrays = [found.explanations["reconstruction"].get(place) for place in places]
             pair = [np.asarray(one, np.float64) for one in arrays if one is not None]
             if len(pair) < 2 or len(pair[0]) < FEWEST:
                 continue
@@ -117,8 +117,8 @@ def conditions_section(found: Found) -> Section | None:
     """How events of the flow change with impact parameter and energy, beside the simulator's."""
     arrays = {name: np.asarray(one, np.float64) for name, one in found.explanations["conditions"].items()}
     names = [name.removeprefix("flow/") for name in arrays if name.startswith("flow/")]
-    names = [name for name in [*OBSERVED, *(one for one in names if one not in OBSERVED)]
-             if f"flow/{name}" in arrays and f"truth/{name}" in arrays][:4]  # fmt: skip
+    ordered = [*(one for one in OBSERVED if one in names), *(one for one in names if one not in OBSERVED)]
+    names = [name for name in ordered if f"truth/{name}" in arrays][:4]
     if not names or not all(name in arrays for name in ("b", "energy", "truth/b", "truth/energy")):
         return None
     b, energies, true_energy = arrays["b"], arrays["energy"], arrays["truth/energy"]
@@ -135,8 +135,8 @@ def conditions_section(found: Found) -> Section | None:
         "conditions",
         drawing,
         "Means of generated events (lines) and of the simulator's test events (hollow points, with standard errors)."
-        " Above: against the impact parameter at the lowest, the main and the highest energy; below: against energy, all"
-        " impact parameters together, uniform as they were simulated.",
+        " Above: against the impact parameter at the lowest, the main and the highest energy; below: against energy,"
+        " all impact parameters together, uniform as they were simulated.",
         "Lines and points of means against impact parameter and energy.",
     )
     return Section("What the conditions do", _energies(found, panels, b, energies, true_energy), (figure,))
@@ -147,7 +147,7 @@ def _energies(found: Found, panels: list[Conditions], b: Floats, energies: Float
     span = max(float(b[-1] - b[0]), 1e-9)
     lines = []
     for one in panels:
-        flow = np.trapezoid(one.flow, b, axis=1) / span
+        flow = np.asarray(np.trapezoid(one.flow, b, axis=1)) / span
         far, compared = [], 0
         for energy, mean in zip(energies, flow, strict=True):
             own = one.truth[np.abs(true_energy - energy) < SAME]

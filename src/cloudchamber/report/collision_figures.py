@@ -1,4 +1,4 @@
-"""Figures of the emulator of nuclear collisions: events, their histograms, distributions and means beside the simulator.
+"""Figures of the emulator of nuclear collisions: events, histograms, distributions and means beside the simulator.
 
 The simulator is black and grey, a generator a line of its own colour, dashes and marker, the same in all figures of a
 report, so that colour is never the only difference. Bands and bars are one standard error of counting, or of means.
@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyArrowPatch
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from cloudchamber.data.phase_space_histograms import DISTANCE_EDGES, MOMENTUM_EDGES, THETA_EDGES
 from cloudchamber.report.figures import PLATE
 from cloudchamber.report.interactions_figures import FILL, Look, looks, named_legend, truth_handle
-from cloudchamber.report.style import GREY, INK, LINES, SEQUENTIAL, WIDTH, house_style, new_drawing
+from cloudchamber.report.style import INK, LINES, SEQUENTIAL, WIDTH, house_style, new_drawing
 
 Floats = NDArray[np.float64]
 
@@ -30,15 +30,17 @@ RADIUS = 1.2
 """fm: of a nucleus over the cube root of its A."""
 BEHIND = 0.9
 """Share of the gas that a picture of an event reaches."""
-SCALE = 0.12
+SCALE = 0.06
 """fm of an arrow for 1 MeV/c per nucleon."""
 FAINTEST = 1e-3
 """Nucleons in a bin of a picture of histograms, at least, to be drawn."""
-CHANNELS = ("first: faster along the beam", "second: the other large one", "third largest fragment")
+CHANNELS = ("first: faster along the beam", "second: the other large one", "third: the third largest")
 COLUMNS = 3
 """Panels in a row."""
 BINS = 20
 """Of values that are no integers."""
+FILLED = 5
+"""Values of the simulator in a bin, at least, for a ratio."""
 RATIOS = (0.0, 2.0)
 """Of panels of ratios; what leaves them is drawn at the edge."""
 SPARE = 4
@@ -75,19 +77,19 @@ def event_pictures(events: Sequence[EventPicture]) -> Drawing:
     """
     drawing = new_drawing(0.7 + 6.3 / max(len(events), 3))
     panels = drawing.subplots(1, len(events), squeeze=False, sharex=True, sharey=True)[0]
-    far = [np.abs(one.gas[:, [0, 2]]).max(axis=1) for one in events if len(one.gas)]
-    reach = max([float(np.quantile(one, BEHIND)) for one in far] + [float(np.abs(e.position).max(initial=0)) + 12.0
-                for e in events])  # fmt: skip
+    reach = max(_reach(one) for one in events)
     for axes, one in zip(panels, events, strict=True):
-        axes.scatter(one.gas[:, 2], one.gas[:, 0], s=1.2, color=GREY, linewidths=0, alpha=0.8, rasterized=True)
+        axes.scatter(one.gas[:, 2], one.gas[:, 0], s=1.4, color=INK, linewidths=0, alpha=0.45, rasterized=True)
         for A, place, momentum in zip(one.A, one.position, one.momentum, strict=True):
             radius = RADIUS * float(A) ** (1 / 3)
-            step = SCALE * momentum / A
-            axes.annotate(
-                "", (place[2] + step[2], place[0] + step[0]), (place[2], place[0]),
-                arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0},
+            tip = place + SCALE * momentum / A
+            arrow = FancyArrowPatch(
+                (place[2], place[0]), (tip[2], tip[0]), arrowstyle="-|>", mutation_scale=8, color=INK, linewidth=1.0,
+                shrinkA=0, shrinkB=0, zorder=3,
             )  # fmt: skip
-            axes.add_patch(_disc(float(place[2]), float(place[0]), radius))
+            axes.add_patch(arrow)
+            disc = Circle((place[2], place[0]), radius, facecolor=INK, edgecolor="white", linewidth=0.5, zorder=4)
+            axes.add_patch(disc)
             axes.annotate(
                 f"{A:.1f}", (place[2], place[0] - radius), (0, -2), textcoords="offset points", fontsize=7.5,
                 ha="center", va="top", bbox=PLATE | {"boxstyle": "round,pad=0.1"},
@@ -102,19 +104,23 @@ def event_pictures(events: Sequence[EventPicture]) -> Drawing:
     return drawing
 
 
-def _disc(across: float, up: float, radius: float) -> Any:
-    from matplotlib.patches import Circle
-
-    return Circle((across, up), radius, facecolor=INK, edgecolor="white", linewidth=0.5, zorder=3)
+def _reach(one: EventPicture) -> float:
+    """How far a picture goes from the origin to show most of the gas and all fragments with their arrows [fm]."""
+    gas = np.abs(one.gas[:, [0, 2]]).max(axis=1) if len(one.gas) else np.zeros(1)
+    tips = one.position + SCALE * one.momentum / one.A[:, None]
+    fragments = np.abs(np.concatenate([one.position, tips])[:, [0, 2]]).max(initial=0.0)
+    return max(float(np.quantile(gas, BEHIND)), float(fragments) + 3.0)
 
 
 @house_style()
 def histogram_maps(histogram: Floats) -> Drawing:
-    """The talk's representation of an event: a row a channel; fragment and gas against the angle, all over distance.
+    """The talk's representation of an event: fragment and gas against angle, all over distance; a row a filled channel.
 
     Args:
         histogram: (channel, momentum, theta, distance) in nucleons.
     """
+    filled = np.flatnonzero(histogram.sum(axis=(1, 2, 3)) > 0)
+    histogram = histogram[filled]
     views = [histogram[..., 0], histogram[..., 1:].sum(axis=3), histogram.sum(axis=2)]
     across = [np.degrees(THETA_EDGES), np.degrees(THETA_EDGES), DISTANCE_EDGES]
     names = ["fragment (r < 1 fm)", "gas (r > 1 fm)", "summed over angles"]
@@ -132,7 +138,7 @@ def histogram_maps(histogram: Floats) -> Drawing:
                 fontsize=7, bbox=PLATE,
             )  # fmt: skip
             panel.set_ylim(MOMENTUM_EDGES[0], MOMENTUM_EDGES[-1])
-        row[0].set_ylabel(f"{CHANNELS[channel].partition(':')[0].split()[0]}\n|p| [MeV/c]", fontsize=8)
+        row[0].set_ylabel(f"{CHANNELS[filled[channel]].split(':')[0]} channel\n|p| [MeV/c]", fontsize=8)
     for panel, name in zip(axes[0], names, strict=True):
         panel.set_title(name)
     for panel, label in zip(axes[-1], ("angle with the beam [°]",) * 2 + ("distance r [fm]",), strict=True):
@@ -242,7 +248,8 @@ def _edges(one: Distribution) -> Floats:
     low, high = np.quantile(one.truth, [0.002, 0.998])
     margin = 0.05 * (high - low)
     lowest = 0.0 if low >= 0 else low - margin
-    return np.linspace(max(low - margin, lowest), max(high + margin, low + 1e-9), BINS + 1)
+    number = int(np.clip(len(one.truth) // 8, 6, BINS))
+    return np.linspace(max(low - margin, lowest), max(high + margin, low + 1e-9), number + 1)
 
 
 def _draw_densities(axes: Axes, one: Distribution, edges: Floats, look: Mapping[str, Look]) -> None:
@@ -283,13 +290,14 @@ def _draw_ratios(axes: Axes, one: Distribution, edges: Floats, look: Mapping[str
     width = np.diff(edges)
     for number, (name, values) in enumerate(one.models.items()):
         made, _ = np.histogram(values, edges)
-        there = (counts > 0) & (made > 0)
+        there = counts >= FILLED
         ratio = made[there] / counts[there] * one.truth_events / max(one.events[name], 1)
+        error = ratio / np.sqrt(np.maximum(made[there], 1))
         shift = 0.16 * (number - (len(one.models) - 1) / 2)
         middle = ((edges[1:] + edges[:-1]) / 2 + shift * width)[there]
         axes.errorbar(
-            middle, np.clip(ratio, low + 0.03, high - 0.03), ratio / np.sqrt(made[there]), fmt=look[name].shape,
-            color=look[name].colour, markersize=2.4, linewidth=0.7, zorder=3,
+            middle, np.clip(ratio, low + 0.03, high - 0.03), error, fmt=look[name].shape, color=look[name].colour,
+            markersize=2.4, linewidth=0.7, zorder=3,
         )  # fmt: skip
     axes.set(ylim=RATIOS)
     axes.set_yticks([0.5, 1, 1.5])
@@ -348,8 +356,7 @@ def profiles(
             _draw_steps(panel, edges, value, error)
         for place, (name, values) in enumerate(one.models.items()):
             made = binned(of_models[name], values, edges)
-            shift = 0.1 * (place - (len(one.models) - 1) / 2) * np.diff(edges)
-            middle = (edges[1:] + edges[:-1]) / 2 + shift
+            middle = (edges[1:] + edges[:-1]) / 2 + 0.1 * (place - (len(one.models) - 1) / 2) * np.diff(edges)
             for panel, value, error in zip(pair, (made.mean, made.spread), (made.mean_error, made.spread_error),
                                            strict=True):  # fmt: skip
                 panel.errorbar(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.data.collisions import Collisions
 from cloudchamber.metrics.collision_rows import IMPACT_PARAMETERS, MEAN
-from cloudchamber.metrics.collisions import OBSERVABLES, SPECTRA, observables, spectra
+from cloudchamber.metrics.collisions import observables, spectra
 from cloudchamber.metrics.measured import Measured
 from cloudchamber.report import collision_figures as drawings
 from cloudchamber.report.collision_figures import Distribution, Profile
@@ -28,7 +30,7 @@ from cloudchamber.report.collision_tables import (
 )
 from cloudchamber.report.figures import picture
 from cloudchamber.report.page import Section
-from cloudchamber.report.words import items, listed
+from cloudchamber.report.words import items
 
 Floats = NDArray[np.float64]
 
@@ -52,13 +54,29 @@ THIRDS = ((0.0, 3.0), (3.0, 5.5), (5.5, np.inf))
 """Those bins [fm]."""
 WHOLE = ("fragments", "spectrum_A", "spectrum_Z", "gas_nucleons")
 LOGARITHMIC = ("spectrum_A", "spectrum_Z", "spectrum_excitation", "spectrum_momentum", "spectrum_theta")
+JUDGED = ("spectrum_A", "spectrum_momentum", "spectrum_excitation", "gas_nucleons", "gas_spectrum_momentum")
+"""Of them, what the text says who is best in."""
 PROFILES = {
     "fragments": "fragments (A ≥ 2)", "A_largest": "A of the largest fragment", "Z_bound": "charge bound, Z ≥ 2",
     "gas_nucleons": "free nucleons", "excitation_per_nucleon": "E* per bound nucleon [MeV]",
-    "forward_momentum": "p/A of the forward\nfragment over the beam's", "forward_theta": "angle of the forward\nfragment [°]",
+    "forward_momentum": "p/A of the forward\nfragment over the beam's",
+    "forward_theta": "angle of the forward\nfragment [°]",
     "stopping": "transverse over all\nkinetic energy", "gas_energy": "kinetic energy of\nthe gas [MeV]",
 }  # fmt: skip
 """Quantities whose means are drawn against the impact parameter."""
+LABELS = {
+    "fragments": "fragments", "A_largest": "A, largest", "Z_largest": "Z, largest", "A_second": "A, second largest",
+    "Z_second": "Z, second largest", "Z_bound": "bound charge, Z ≥ 2", "gas_nucleons": "free nucleons",
+    "gas_protons": "free protons", "excitation": "E* of all", "excitation_per_nucleon": "E* per bound nucleon",
+    "largest_excitation_per_nucleon": "E*/A, largest", "forward_A": "A, forward", "forward_momentum": "p/A, forward",
+    "forward_theta": "angle, forward", "forward_deflection": "p_x/A, forward",
+    "transverse_momentum": "transverse momentum", "stopping": "stopping", "gas_energy": "energy of the gas",
+    "gas_asymmetry": "mean p_z of the gas", "gas_flow": "flow of the gas", "spectrum_A": "A, fragments",
+    "spectrum_Z": "Z, fragments", "spectrum_momentum": "p/A, fragments", "spectrum_theta": "angle, fragments",
+    "spectrum_excitation": "E*/A, fragments", "gas_spectrum_momentum": "p, free nucleons",
+    "gas_spectrum_theta": "angle, free nucleons",
+}  # fmt: skip
+"""Of ``metrics.collisions.OBSERVABLES`` and ``SPECTRA``, short; in units of sigma they have none."""
 DIFFERS = 3
 """Combined errors from which on a distance is said to be above the floor."""
 
@@ -75,8 +93,8 @@ def summary_section(found: Found) -> Section | None:
         " observables and spectra. AUC: can boosted trees that know the condition tell a generator from the simulator"
         " (0.5: they cannot). Δ corr.: largest difference of two observables' correlation. Neighbour ratio: distance of"
         " generated events to their nearest training event over that of new events of the simulator (near 0: copies)."
-        " Laws: A, Z, momentum and energy, the one broken most often; where none is seen, the error is 1 / (n + 2). Time"
-        " an event: all test events at once. Errors: one standard error, by bootstrap over events.",
+        " Laws: A, Z, momentum and energy, the one broken most often; where none is seen, the error is 1 / (n + 2). The"
+        " time of an event: all test events at once. Errors: one standard error, by bootstrap over events.",
     )
     if table is None:
         return None
@@ -93,10 +111,7 @@ def summary_section(found: Found) -> Section | None:
 
 def observables_section(found: Found) -> Section | None:
     """Distances one by one."""
-    labels = {
-        name: title + (f" [{unit}]" if unit else "") for name, (title, unit) in {**OBSERVABLES, **SPECTRA}.items()
-    }
-    scores = _scores(found, labels, W1)
+    scores = _scores(found, LABELS, W1)
     if not scores:
         return None
     lines = []
@@ -108,7 +123,7 @@ def observables_section(found: Found) -> Section | None:
             and one.value - floor.value > DIFFERS * np.hypot(np.nan_to_num(one.error), np.nan_to_num(floor.error))
         ]
         worst = max(its, key=lambda key: its[key].value)
-        text = f"{found.metrics.title(name)}: farthest in “{labels[worst]}”, {said(its[worst])}"
+        text = f"{found.metrics.title(name)}: farthest in “{LABELS[worst]}”, {said(its[worst])}"
         if found.floor is not None:
             text += f"; {len(above)} of {len(its)} are above the floor by more than {DIFFERS} combined errors"
         lines.append(f"{text}.")
@@ -116,15 +131,16 @@ def observables_section(found: Found) -> Section | None:
         "distances",
         score_panels(
             scores,
-            _floor(found, labels, W1),
-            labels,
+            _floor(found, LABELS, W1),
+            LABELS,
             found.metrics.titles,
             found.metrics.kinds,
             "Wasserstein distance / standard deviation of the simulator",
-        ),  # fmt: skip
-        "Distance of each observable (one value an event) and spectrum (one a nucleus) from the simulator's, with its"
-        " bootstrap error. Black strokes in grey: simulator against simulator with its error, which no generator can be"
-        " expected to undercut.",
+        ),
+        "Distance of each observable (one value an event; below, of all fragments or free nucleons) from the"
+        " simulator's, with its bootstrap error. Forward: the heaviest fragment with p_z &gt; 0; transverse momentum:"
+        " sum over fragments; stopping: transverse over all kinetic energy; flow: mean p_x sign(p_z). Black strokes in"
+        " grey: simulator against simulator with its error, which no generator can be expected to undercut.",
         "Points of distances on a logarithmic axis, a row an observable, a panel a generator.",
     )
     return Section("Observable by observable", items(lines), (figure,))
@@ -156,10 +172,8 @@ def measured(found: Found, generator: str, names: Mapping[str, str], metric: str
 def parts_section(found: Found) -> Section | None:
     """The energy that was held out, other energies and nuclei, and bins of the impact parameter."""
     labels = {target: label for target, _, label in PARTS}
-    labels |= {
-        f"b {low:g}-{high:g} fm": f"b from {low:g} to {high:g} fm"
-        for low, high in zip(IMPACT_PARAMETERS[:-1], IMPACT_PARAMETERS[1:], strict=True)
-    }
+    edges = itertools.pairwise(IMPACT_PARAMETERS)
+    labels |= {f"b {low:g}-{high:g} fm": f"b from {low:g} to {high:g} fm" for low, high in edges}
     scores = _scores(found, labels, MEAN)
     if not scores:
         return None
@@ -175,8 +189,8 @@ def parts_section(found: Found) -> Section | None:
     table = generator_table(
         found.metrics,
         PARTS,
-        "Mean W₁/σ of the main collision, of the same nuclei at other energies, and of other nuclei, σ being that of the"
-        " part.",
+        "Mean W₁/σ of the main collision, of the same nuclei at other energies, and of other nuclei, σ being that of"
+        " the part.",
     )
     return Section("Elsewhere: an energy held out, other energies, other nuclei", _elsewhere(found), (figure,), table)
 
@@ -190,7 +204,7 @@ def _elsewhere(found: Found) -> str:
             f"{found.metrics.title(FLOW)} never shown the energy of the main collision: {said(away)} there, after"
             f" training with it {said(known)}, {said(times)} times as much."
         )
-    lines += [verdict(found, target, MEAN, f"{label[:1].upper()}{label[1:]} (mean W₁/σ)") for target, _, label in PARTS]
+    lines += [verdict(found, target, MEAN, f"{label.capitalize()} (mean W₁/σ)") for target, _, label in PARTS]
     return items(lines) or "Mean distances of parts of the test sample."
 
 
@@ -200,7 +214,7 @@ def laws_section(found: Found) -> Section | None:
         found.metrics,
         LAWS,
         "Fraction of events whose A and Z do not add up to those of the colliding nuclei, or whose momentum and energy"
-        " are off by more than 0.001 MeV/c and MeV; largest violation in MeV/c and MeV. Where none is seen, the error is"
+        " are off by more than 0.001 MeV/c and MeV; the largest violation. Where none is seen, the error is"
         " 1 / (n + 2). Two sides: of collisions of identical nuclei, forward against backward, each seen along its own"
         " beam; mean W₁/σ, and the probability of sides that differ as much by chance (permutation test).",
     )
@@ -216,12 +230,12 @@ def laws_section(found: Found) -> Section | None:
     exact = [found.metrics.title(name) for name in judged if max(rates(name)) == 0]
     sides = {name: found.metrics.score(name, "symmetry", "p_value") for name in found.metrics.contenders}
     differ = [found.metrics.title(name) for name, one in sides.items() if one is not None and one.value < LEVEL]
-    text = f"A, Z, momentum and energy are kept in every event by: {listed(exact)}." if judged else ""
+    text = f"A, Z, momentum and energy are kept in every event by: {'; '.join(exact) or 'none'}." if judged else ""
     if any(sides.values()):
         text += (
-            " Projectile and target are the same nucleus, so that forward and backward must be alike; they differ (p <"
-            f" {LEVEL:g}) in events of: {listed(differ)}."
-        ).replace("p <", "p &lt;")
+            " Where projectile and target are the same nucleus, forward and backward must be alike; they differ (p &lt;"
+            f" {LEVEL:g}) in events of: {'; '.join(differ) or 'none'}."
+        )
     return Section("Laws and symmetry", text.strip(), (), table)
 
 
@@ -254,9 +268,10 @@ def distribution_sections(found: Found) -> list[Section]:
                 f"Histograms of the simulator and generators with ratios: {captions[name].lower()}.",
             )
         )
-    text = [verdict(found, key, W1, AXES[key][:1].upper() + AXES[key][1:]) for key in
-            ("spectrum_A", "spectrum_momentum", "spectrum_excitation", "gas_nucleons", "gas_spectrum_momentum")]  # fmt: skip
-    said_drawn = f"Drawn are {listed([found.metrics.title(name) for name in drawn])}."
+    text = [
+        verdict(found, key, W1, f"{AXES[key][:1].upper()}{AXES[key][1:]} (W₁/σ, all test events)") for key in JUDGED
+    ]
+    said_drawn = f"Drawn are: {'; '.join(found.metrics.title(name) for name in drawn)}."
     sections = [Section("Fragments and gas", f"{said_drawn}\n\n{items(text)}", tuple(figures))]
     return [*sections, _against_b(found, true, looked)]
 
@@ -265,10 +280,7 @@ Known = Mapping[str, tuple[Floats, Floats]]
 """By name, values and the impact parameter of the event of each."""
 
 
-def _values(events: object) -> Known:
-    from cloudchamber.data.collisions import Collisions
-
-    assert isinstance(events, Collisions)
+def _values(events: Collisions) -> Known:
     b = events.entrance.impact_parameter
     found = {name: (values, b) for name, values in observables(events).items()}
     return found | {name: (one.values, b[one.event]) for name, one in spectra(events).items()}

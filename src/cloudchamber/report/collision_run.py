@@ -27,7 +27,7 @@ Values = NDArray[Any]
 
 FLOW, HELD_OUT = "flow", "held_out"
 """Generators by name: the second is the first, never shown the energy of the main collision."""
-EXPLANATIONS = ("latent", "reconstruction", "conditions")
+EXPLANATIONS = ("latent", "reconstruction", "conditions", "cost")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class Found:
         gallery: arrays of pictures of the data.
         explanations: arrays by explanation.
         fit_seconds: of training, by generator.
-        milliseconds: an event, by generator.
         config: settings of the run.
     """
 
@@ -51,7 +50,6 @@ class Found:
     gallery: Mapping[str, Values]
     explanations: Mapping[str, Mapping[str, Values]]
     fit_seconds: Mapping[str, float]
-    milliseconds: Mapping[str, float]
     config: Mapping[str, Any]
 
     @cached_property
@@ -111,9 +109,19 @@ class Found:
         return float(self.config.get("highest_impact_parameter", 8.0))
 
     @property
+    def milliseconds(self) -> dict[str, float]:
+        """Processor milliseconds of an event on one core, in batches, by generator."""
+        known = self.explanations.get("cost", {})
+        return {
+            name: float(known[f"milliseconds/{name}"][0])
+            for name in self.metrics.kinds
+            if f"milliseconds/{name}" in known
+        }
+
+    @property
     def simulator_seconds(self) -> Values:
         """Processor seconds of an event of the simulator (event,)."""
-        return np.asarray(self.gallery.get("simulator_seconds", np.zeros(0)), np.float64).ravel()
+        return np.asarray(self.explanations.get("cost", {}).get("simulator_seconds", np.zeros(0)), np.float64).ravel()
 
 
 def read_run(run: Path) -> Found:
@@ -131,11 +139,10 @@ def read_run(run: Path) -> Found:
     truth = read_collisions(place / "truth.h5")[0] if (place / "truth.h5").exists() else None
     files = {name: place / f"{name}.h5" for name in metrics.kinds}
     models = {name: read_collisions(file)[0] for name, file in files.items() if file.exists()}
-    rates = _numbers(record.get("sample_s"))
     return Found(
         metrics, truth, {} if truth is None else models, read_groups(run / "gallery.h5"),
         {name: read_groups(run / "explanations" / f"{name}.h5") for name in EXPLANATIONS},
-        _numbers(record.get("fit_s")), {name: 1e3 / rate for name, rate in rates.items() if rate > 0}, config,
+        _numbers(record.get("fit_s")), config,
     )  # fmt: skip
 
 

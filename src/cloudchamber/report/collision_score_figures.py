@@ -27,14 +27,16 @@ from cloudchamber.report.transport_data_figures import isotope_label
 
 Floats = NDArray[np.float64]
 Scores = Mapping[str, Measured]
+Made = Mapping[str, CrossSection]
+"""Of an isotope, by generator."""
 
 ISOTOPES_IN_A_ROW = 5
 RATIOS = (0.07, 14.0)
 """Of the strips below isotopes; what leaves them is drawn at the edge."""
 REACH = 30.0
 """How far below and above the measured points a panel goes to show a simulation."""
-FEW_DECADES = 12.0
-"""Range of distances up to which the axis has labels at 1, 2 and 5."""
+NARROW = 40.0
+"""Range of an axis, highest over lowest, up to which it has labels at 3, too."""
 
 
 @house_style()
@@ -68,17 +70,15 @@ def score_panels(
                     color=look[model].colour, markersize=4, linewidth=1, zorder=3,
                 )  # fmt: skip
         row_axis(axes, len(names), [labels[name] for name in names])
-        axes.set_title(wrapped(titles.get(model, model), 15), fontsize=7.5)
+        axes.set_title(wrapped(titles.get(model, model), 14), fontsize=7)
         axes.set_xscale("log")
         axes.grid(axis="x", color=LINES, linewidth=0.6)
         axes.tick_params(axis="x", labelsize=7)
     _log_ticks(panels[0], [one.value for each in (*scores.values(), floor) for one in each.values()])
-    drawing.supxlabel(label, fontsize=9)
+    panels[len(panels) // 2].set_xlabel(label)
     if floor:
-        named_legend(
-            drawing,
-            {"simulator against simulator": Line2D([], [], color=INK, marker="|", markersize=8, linewidth=5, alpha=0.4)},
-        )  # fmt: skip
+        stroke = Line2D([], [], color=FILL, linewidth=8, marker="|", markersize=9, markeredgecolor=INK)
+        named_legend(drawing, {"simulator against simulator": stroke})
     return drawing
 
 
@@ -94,7 +94,7 @@ def _log_ticks(axes: Axes, values: Sequence[float]) -> None:
     positive = [value for value in values if value > 0] or [1.0]
     low, high = min(positive) / 1.6, max(positive) * 1.6
     axes.set_xlim(low, high)
-    narrow = high / low < FEW_DECADES
+    narrow = high / low < NARROW
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if narrow else (1,), numticks=8))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -156,8 +156,8 @@ def isotope_angles(
 
 
 def _draw_isotope(
-    axes: Axes, data: AngularDistribution, truth: CrossSection, made: Mapping[str, CrossSection], look: Mapping[str, Look]
-) -> None:  # fmt: skip
+    axes: Axes, data: AngularDistribution, truth: CrossSection, made: Made, look: Mapping[str, Look]
+) -> None:
     """Measured points, the simulator's band, lines of the generators, and an axis that shows them."""
     value, error = data.cross_section, data.error
     bars = np.stack([np.minimum(error, 0.999 * value), error])
@@ -194,8 +194,8 @@ def _limits(axes: Axes, angle: Floats, limit: Floats, there: NDArray[np.bool_], 
 
 
 def _draw_isotope_ratios(
-    axes: Axes, data: AngularDistribution, truth: CrossSection, made: Mapping[str, CrossSection], look: Mapping[str, Look]
-) -> None:  # fmt: skip
+    axes: Axes, data: AngularDistribution, truth: CrossSection, made: Made, look: Mapping[str, Look]
+) -> None:
     """Over what was measured, whose error is about 1: the simulator a black line, generators by markers."""
     relative = data.error / data.cross_section
     axes.fill_between(data.angle, 1 - relative, 1 + relative, color=FILL, linewidth=0)

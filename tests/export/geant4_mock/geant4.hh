@@ -224,7 +224,7 @@ class G4ExcitationHandler {  // leaves nuclei as they are
   }
 };
 
-// --- what is only compiled --------------------------------------------------------------------------------------------
+// --- what is only compiled ------------------------------------------------------------------------------------------
 
 class G4VPhysicsConstructor {
  public:
