@@ -1,4 +1,4 @@
-"""The flow of nuclear collisions learns, restores, goes on; states keep every nucleus; a left-out energy is not seen."""
+"""The flow of nuclear collisions learns, restores, goes on; states keep every nucleus; an energy can be left out."""
 
 from __future__ import annotations
 

@@ -224,7 +224,11 @@ def generators(config: EmulatorConfig, seed: int, device: str) -> dict[str, Gene
     found: dict[str, Generator] = {"flow": CollisionFlowGenerator(shape, counting, flowing, seed, device)}
     if config.energies:
         title = f"flow matching, never shown {config.energy:g} MeV per nucleon"
-        found["held_out"] = CollisionFlowGenerator(shape, counting, flowing, seed, device, config.energy, title)
+        # as many steps of training as the other, on fewer events
+        others = len(config.energies) + len(config.systems)
+        more = round((config.share + others) / others)
+        first, second = (one.changed({"epochs": more * one.epochs}) for one in (counting, flowing))
+        found["held_out"] = CollisionFlowGenerator(shape, first, second, seed, device, config.energy, title)
     images = phase_space_vae.PhaseSpaceVAE(
         seed, phase_space_vae.SIZES._replace(latent=config.latent),
         phase_space_vae.OPTIONS.changed({"epochs": config.vae_epochs}), device=device,
