@@ -151,9 +151,10 @@ def test_whole_events_are_refused_where_the_simulator_is_needed(
     fitted: tuple[PhaseSpaceVAE, Path], tmp_path: Path
 ) -> None:
     whole = dataclasses.replace(collisions(4), simulated=None)
-    for call in (fitted[0].latents, fitted[0].reconstruct):
-        with pytest.raises(BadInput, match="no final states of the simulator"):
-            call(whole)
+    with pytest.raises(BadInput, match="no final states of the simulator"):
+        fitted[0].latents(whole)
+    with pytest.raises(BadInput, match="no final states of the simulator"):
+        fitted[0].reconstruct(whole, np.random.default_rng(1))
     with pytest.raises(BadInput, match="the training events have no final states"):
         tiny().fit(whole, collisions(4), tmp_path)
 

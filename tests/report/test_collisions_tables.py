@@ -37,10 +37,9 @@ def found(means: dict[str, float], main: dict[str, float], milliseconds: dict[st
     scores = {(name, "test", "all", MEAN): score(value) for name, value in means.items()}
     scores |= {(name, "test", "main channel", MEAN): score(value) for name, value in main.items()}
     metrics = Metrics({name: name for name in KINDS}, KINDS, scores)
-    gallery = {"simulator_seconds": np.array([4.0, 6.0])}
-    config = {"energy": 62.0}
-    explanations: dict[str, dict[str, np.ndarray]] = {}
-    return Found(metrics, None, {}, gallery, explanations, {"flow": 1234.0}, milliseconds, config)
+    cost = {f"milliseconds/{name}": np.array([value]) for name, value in milliseconds.items()}
+    cost["simulator_seconds"] = np.array([4.0, 6.0])
+    return Found(metrics, None, {}, {}, {"cost": cost}, {"flow": 1234.0}, {"energy": 62.0})
 
 
 def test_every_criterion_that_is_met_is_said_so() -> None:
@@ -107,5 +106,5 @@ def test_rounding_errors_are_powers_of_ten() -> None:
 
 
 def test_one_timed_event_has_no_error() -> None:
-    one = replace(found(GOOD, {}, {}), gallery={"simulator_seconds": np.array([4.0])})
+    one = replace(found(GOOD, {}, {}), explanations={"cost": {"simulator_seconds": np.array([4.0])}})
     assert simulator_time(one) == "4 s"

@@ -28,13 +28,9 @@ MOST_GAS = 4000
 """Gas particles of an event that are drawn."""
 TIMED = (2.0, 6.0)
 """Impact parameters at which the simulator is timed [fm]."""
-BATCH = 2000
-"""Events of each generator that are timed, made at once."""
 AUTOENCODERS = ("vae", "graph_vae")
 GRID = 17
 """Impact parameters at which the flow is asked."""
-EACH = 200
-"""Events of each impact parameter and energy."""
 ASKED = ("fragments", "A_largest", "gas_nucleons", "excitation_per_nucleon")
 """Observables of the means."""
 
@@ -80,7 +76,7 @@ def gallery(config: EmulatorConfig, events: Collisions) -> Arrays:
 def cost(config: EmulatorConfig, learners: Mapping[str, Any], events: Collisions, rng: np.random.Generator) -> Arrays:
     """Processor time of an event of the main collision on one core: of the simulator [s] and of each generator [ms].
 
-    Generators make BATCH events at once, impact parameters as in nature; the simulator some at TIMED.
+    Generators make ``config.asked`` events at once, impact parameters as in nature; the simulator some at TIMED.
 
     Args:
         config: of the run.
@@ -91,7 +87,7 @@ def cost(config: EmulatorConfig, learners: Mapping[str, Any], events: Collisions
     import torch
     from threadpoolctl import threadpool_limits
 
-    main = channel_of(config)
+    main, n = channel_of(config), config.asked
     taken = []
     for number, b in enumerate((TIMED[0], *TIMED)):  # the first compiles, and does not count
         start = time.process_time()
@@ -100,9 +96,9 @@ def cost(config: EmulatorConfig, learners: Mapping[str, Any], events: Collisions
         simulate_event(main, here, particles, dynamics, freeze_out, np.random.SeedSequence(number))
         taken.append(time.process_time() - start)
     found: Arrays = {"simulator_seconds": np.array(taken[1:])}
-    impact = np.maximum(config.highest_impact_parameter * np.sqrt(rng.random(BATCH)), config.lowest_impact_parameter)
-    projectile, target = np.tile(main.projectile, (BATCH, 1)), np.tile(main.target, (BATCH, 1))
-    asked = Entrance(projectile, target, np.full(BATCH, main.energy), impact)
+    impact = np.maximum(config.highest_impact_parameter * np.sqrt(rng.random(n)), config.lowest_impact_parameter)
+    projectile, target = np.tile(main.projectile, (n, 1)), np.tile(main.target, (n, 1))
+    asked = Entrance(projectile, target, np.full(n, main.energy), impact)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -111,7 +107,7 @@ def cost(config: EmulatorConfig, learners: Mapping[str, Any], events: Collisions
                 learner.sample(asked.ordered(np.arange(20)), rng)
                 start = time.process_time()
                 learner.sample(asked, rng)
-                found[f"milliseconds/{name}"] = np.array([(time.process_time() - start) / BATCH * 1000])
+                found[f"milliseconds/{name}"] = np.array([(time.process_time() - start) / n * 1000])
     finally:
         torch.set_num_threads(threads)
     return found
@@ -215,13 +211,14 @@ def conditions(
     found: Arrays = {"b": b, "energy": energies}
     means = {name: np.zeros((len(energies), GRID)) for name in ASKED}
     for place, energy in enumerate(energies):
-        n = GRID * EACH
+        each = max(config.asked // 10, 1)
+        n = GRID * each
         asked = Entrance(
-            np.tile(main.projectile, (n, 1)), np.tile(main.target, (n, 1)), np.full(n, energy), np.repeat(b, EACH)
+            np.tile(main.projectile, (n, 1)), np.tile(main.target, (n, 1)), np.full(n, energy), np.repeat(b, each)
         )
         seen = observables(learners["flow"].sample(asked, rng))
         for name in ASKED:
-            means[name][place] = seen[name].reshape(GRID, EACH).mean(axis=1)
+            means[name][place] = seen[name].reshape(GRID, each).mean(axis=1)
     entrance = events.entrance
     nuclei = (entrance.projectile == main.projectile).all(axis=1) & (entrance.target == main.target).all(axis=1)
     own = events.ordered(nuclei)

@@ -57,6 +57,7 @@ class EmulatorConfig(MixtureConfig):
     vae_epochs: Learning[int] = Field(40, ge=1, description="passes for the variational autoencoder of histograms")
     graph_epochs: Learning[int] = Field(40, ge=1, description="passes for that of graphs")
     latent: Learning[int] = Field(8, ge=1, le=256, description="dimensions of the latent space of both")
+    asked: Learning[int] = Field(2000, ge=20, description="events of each generator that are timed")
 
 
 # --- events and conditions --------------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def wanted(config: EmulatorConfig, settings: Mapping[str, str], n: int, extrapol
     for name in settings:
         if name not in WANTED:
             raise BadInput(f"unknown setting {name!r}{did_you_mean(name, WANTED)}", status=2)
-    projectile, target = (nucleus_of(settings.get(name, getattr(config, name))) for name in ("projectile", "target"))
+    projectile, target = (_nucleus(settings.get(name, getattr(config, name))) for name in ("projectile", "target"))
     energy = _number(settings["energy"], "energy") if "energy" in settings else config.energy
     if not LOWEST_ENERGY <= energy <= HIGHEST_ENERGY:
         raise BadInput(
@@ -181,6 +182,13 @@ def wanted(config: EmulatorConfig, settings: Mapping[str, str], n: int, extrapol
         if beyond:
             raise BadInput(f"{beyond[0]} outside the training ({_trained(config)}): add --extrapolate", status=2)
     return found
+
+
+def _nucleus(name: str) -> tuple[int, int]:
+    try:
+        return nucleus_of(name)
+    except BadInput as error:
+        raise BadInput(str(error), status=2) from None
 
 
 def _trained(config: EmulatorConfig) -> str:

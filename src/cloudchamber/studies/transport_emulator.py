@@ -20,8 +20,9 @@ from cloudchamber.study import GeneratorStudy, late
 EXPLANATIONS = "cloudchamber.experiments.emulator_explanations"
 
 TINY = EmulatorConfig(
-    records=64, test_particles=20, freeze_out_time=40.0, share=5, energies=(45.0, 95.0), systems=("C12+O16",),
+    records=64, test_particles=20, freeze_out_time=20.0, share=5, energies=(45.0, 95.0), systems=("C12+O16",),
     width=8, pooled=8, layers=1, count_width=8, steps=2, count_epochs=2, epochs=2, vae_epochs=1, graph_epochs=1,
+    asked=30,
 )  # fmt: skip
 QUICK = EmulatorConfig(records=160, count_epochs=20, epochs=20, vae_epochs=10, graph_epochs=10)
 STANDARD = EmulatorConfig(records=2720)
