@@ -50,8 +50,8 @@ class EmulatorConfig(MixtureConfig):
     layers: Learning[int] = Field(3, ge=1, le=100, description="of the flow's network")
     count_width: Learning[int] = Field(64, ge=4, le=4096, description="of the networks of fragments, means and widths")
     steps: Learning[int] = Field(3, ge=1, le=1000, description="midpoint steps of the flow, two evaluations each")
-    count_epochs: Learning[int] = Field(30, ge=1, description="passes for fragments, means and widths")
-    epochs: Learning[int] = Field(40, ge=1, description="passes for the flow")
+    count_epochs: Learning[int] = Field(100, ge=1, description="passes for fragments, means and widths")
+    epochs: Learning[int] = Field(50, ge=1, description="passes for the flow")
     batch_size: Learning[int] = Field(256, ge=2, description="events a step")
     learning_rate: Learning[float] = Field(4e-3, gt=0, le=1, description="highest learning rate of the flow")
     vae_epochs: Learning[int] = Field(40, ge=1, description="passes for the variational autoencoder of histograms")
@@ -223,7 +223,7 @@ def generators(config: EmulatorConfig, seed: int, device: str) -> dict[str, Gene
 
     shape = CollisionFlowShape(config.width, config.pooled, config.layers, config.count_width, config.steps)
     counting = TrainingOptions(
-        epochs=config.count_epochs, batch_size=config.batch_size, learning_rate=3e-3, averaging=0.99
+        epochs=config.count_epochs, batch_size=config.batch_size, learning_rate=6e-3, averaging=0.99
     )
     flowing = TrainingOptions(
         epochs=config.epochs, batch_size=config.batch_size, learning_rate=config.learning_rate, averaging=0.995,

@@ -206,7 +206,7 @@ class GraphVAETraining(AveragedTraining):
         return [float((np.abs(found - truth).mean(axis=0) / spread).mean()), *terms]
 
 
-TERMS = ["kinds_and_momenta", "divergence", "predictor", "heavy"]
+TERMS = ["kinds_and_momenta", "divergence", "impact_parameter", "heavy"]
 """Of the loss."""
 
 

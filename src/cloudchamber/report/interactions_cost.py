@@ -13,13 +13,11 @@ from cloudchamber.report.page import Section, read_record
 from cloudchamber.report.words import whole
 from cloudchamber.schema import BadInput
 
-NO_SCORES = ("predictor", "member", "epoch", "train_loss", "seconds_per_step")
-"""Columns of history.csv that are no score."""
 SCORES = {
     "w1_over_sigma": "validation: mean W₁/σ", "mean_distance": "validation: mean distance",
-    "nats": "validation: nats",
+    "reconstruction": "validation: reconstruction", "nats": "validation: nats",
 }  # fmt: skip
-"""Labels of columns of history.csv."""
+"""Labels of the columns of history.csv that select weights; of several that a network has, the first does."""
 
 
 def speed_section(found: Found, path: Path) -> Section | None:
@@ -56,9 +54,12 @@ def _rate(value: float) -> str:
 
 def training_section(found: Found, run: Path) -> Section | None:
     """How the networks learned."""
-    history = [row for row in read_history(run / "history.csv") if row.get("train_loss")]
-    known = dict.fromkeys(column for row in history for column, value in row.items() if value)
-    scores = {column: SCORES.get(column, column) for column in known if column not in NO_SCORES}
+    history = []
+    for row in read_history(run / "history.csv"):
+        score = next((column for column in SCORES if row.get(column)), None)
+        if row.get("train_loss") and score is not None:
+            history.append({name: row[name] for name in ("predictor", "epoch", "train_loss", score)})
+    scores = {column: label for column, label in SCORES.items() if any(column in row for row in history)}
     if not scores:
         return None
     drawing = drawings.training_figure(history, found.metrics.titles, found.metrics.kinds, scores)

@@ -24,7 +24,7 @@ TINY = EmulatorConfig(
     width=8, pooled=8, layers=1, count_width=8, steps=2, count_epochs=2, epochs=2, vae_epochs=1, graph_epochs=1,
     asked=30,
 )  # fmt: skip
-QUICK = EmulatorConfig(records=160, count_epochs=20, epochs=20, vae_epochs=10, graph_epochs=10)
+QUICK = EmulatorConfig(records=160, count_epochs=100, epochs=60, vae_epochs=40, graph_epochs=40)
 STANDARD = EmulatorConfig(records=2720)
 PAPER = EmulatorConfig(records=20_000, width=128, pooled=64, layers=4, count_width=128, epochs=100, vae_epochs=100)
 
