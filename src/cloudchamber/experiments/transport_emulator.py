@@ -50,8 +50,8 @@ class EmulatorConfig(MixtureConfig):
     layers: Learning[int] = Field(3, ge=1, le=100, description="of the flow's network")
     count_width: Learning[int] = Field(64, ge=4, le=4096, description="of the networks of fragments, means and widths")
     steps: Learning[int] = Field(3, ge=1, le=1000, description="midpoint steps of the flow, two evaluations each")
-    count_epochs: Learning[int] = Field(100, ge=1, description="passes for fragments, means and widths")
-    epochs: Learning[int] = Field(50, ge=1, description="passes for the flow")
+    count_epochs: Learning[int] = Field(60, ge=1, description="passes for fragments, means and widths")
+    epochs: Learning[int] = Field(60, ge=1, description="passes for the flow")
     batch_size: Learning[int] = Field(256, ge=2, description="events a step")
     learning_rate: Learning[float] = Field(4e-3, gt=0, le=1, description="highest learning rate of the flow")
     vae_epochs: Learning[int] = Field(40, ge=1, description="passes for the variational autoencoder of histograms")
@@ -222,13 +222,10 @@ def generators(config: EmulatorConfig, seed: int, device: str) -> dict[str, Gene
     from cloudchamber.learning.options import TrainingOptions
 
     shape = CollisionFlowShape(config.width, config.pooled, config.layers, config.count_width, config.steps)
-    counting = TrainingOptions(
-        epochs=config.count_epochs, batch_size=config.batch_size, learning_rate=6e-3, averaging=0.99
-    )
-    flowing = TrainingOptions(
-        epochs=config.epochs, batch_size=config.batch_size, learning_rate=config.learning_rate, averaging=0.995,
-        weight_decay=0.01,
-    )  # fmt: skip
+    # a smaller clip would weight the events: gradients of batches of central collisions are longer
+    common = {"batch_size": config.batch_size, "clip": 100.0, "weight_decay": 0.01}
+    counting = TrainingOptions(epochs=config.count_epochs, learning_rate=3e-3, averaging=0.99, **common)
+    flowing = TrainingOptions(epochs=config.epochs, learning_rate=config.learning_rate, averaging=0.995, **common)
     found: dict[str, Generator] = {"flow": CollisionFlowGenerator(shape, counting, flowing, seed, device)}
     if config.energies:
         title = f"flow matching, never shown {config.energy:g} MeV per nucleon"
