@@ -40,7 +40,7 @@ ROUNDINGS = 4
 VALIDATION_ROUNDINGS = 2
 """Of each validation event."""
 GROUP = 8192
-"""Nuclei, empty slots included, that go through the flow at once: what fits the cache of a core."""
+"""Slots, empty ones included, that go through the flow at once: what fits the cache of a core."""
 TRIES = 50
 """How often an event without a solution is drawn again."""
 SAME_NUCLEI = 3
