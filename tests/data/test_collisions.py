@@ -134,10 +134,13 @@ def test_files_hold_events_and_what_is_said_of_them(events: Collisions, tmp_path
     np.testing.assert_array_equal(found.entrance.energy, [62.0] * 4)
 
 
-@pytest.mark.parametrize("what", ["A", "Z", "excitation"])
+@pytest.mark.parametrize("what", ["A", "Z", "excitation", "momentum"])
 def test_files_of_events_that_do_not_add_up_are_refused(events: Collisions, tmp_path: Path, what: str) -> None:
     values = getattr(events, what).copy()
-    values[-1] += {"A": 1, "Z": 1 - 2 * values[-1], "excitation": 5}[what]
+    if what == "momentum":
+        values[-1] *= -1  # which leaves the energy as it is
+    else:
+        values[-1] += {"A": 1, "Z": 1 - 2 * values[-1], "excitation": 5}[what]
     with collision_writer(tmp_path / "events.h5", {}) as append:
         append(replace(events, **{what: values}))
     name = "energy" if what == "excitation" else what

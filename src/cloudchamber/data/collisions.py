@@ -51,6 +51,8 @@ EVENT_SCHEMA = {
 
 BALANCE = 1e-3
 """Largest part of the kinetic energy by which an event of a file may be off."""
+STILL = 0.1
+"""MeV/c that all nuclei of an event of a file may carry together."""
 
 
 @dataclass(frozen=True)
@@ -345,9 +347,11 @@ def read_collisions(path: Path) -> tuple[Collisions, dict[str, Any]]:
     total = (events.entrance.projectile + events.entrance.target).astype(np.float64)
     energy, available = events.sums(events.energy()), events.entrance.available_energy()
     kinetic = np.maximum(events.entrance.energy * events.entrance.projectile[:, 0], 1.0)
+    moving = np.abs(events.sums(events.momentum)).max(axis=1)
     checks = {
         "A": events.sums(events.A) - total[:, 0],
         "Z": events.sums(events.Z) - total[:, 1],
+        "momentum": np.where(moving > STILL, moving, 0.0),
         "energy": np.where(np.abs(energy - available) > BALANCE * kinetic, energy - available, 0.0),
     }
     for name, off in checks.items():

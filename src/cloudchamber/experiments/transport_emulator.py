@@ -273,7 +273,9 @@ def rows(
     from cloudchamber.metrics.collision_rows import collision_rows, memory_rows
 
     found = collision_rows(sample, truth, made, rng)
-    found += isotope_rows(sample, truth, made, rng, largest_impact_parameter=config.highest_impact_parameter)
+    # cross sections need impact parameters that are uniform from 0: of a user's events nobody knows that
+    if sample != "own" and config.lowest_impact_parameter == 0:
+        found += isotope_rows(sample, truth, made, rng, largest_impact_parameter=config.highest_impact_parameter)
     return found if train is None else found + memory_rows(sample, made, train, truth, rng)
 
 
