@@ -12,13 +12,16 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cloudchamber import card, farm, shipped, study
+from cloudchamber.cli import app
 from cloudchamber.data.interactions import read_events
 from cloudchamber.run import travel
 from cloudchamber.run_directory import Resources, new_run, open_run
 from cloudchamber.schema import BadInput
 from cloudchamber.shipped import checked, run_or_model, ship, shipped_models
+from cloudchamber.study import GeneratorStudy
 
 HERE = Resources(workers=1, device="cpu")
 SHIPPED = shipped_models()
@@ -150,7 +153,7 @@ def test_a_list_of_checksums_that_was_cut_is_refused(model: Path) -> None:
             checked(model)
     sums.unlink()
     with pytest.raises(BadInput, match=r"sha256.txt is missing"):
-        run_or_model(Path("photons"))
+        run_or_model(Path("photons"), GeneratorStudy, "generate")
 
 
 @pytest.mark.parametrize(
@@ -176,9 +179,9 @@ def test_a_name_without_a_model_is_refused_with_the_way_on(
 
 
 def test_a_path_that_exists_goes_before_a_model(model: Path, finished: Path) -> None:
-    assert run_or_model(Path("photons")) == model
+    assert run_or_model(Path("photons"), GeneratorStudy, "generate") == model
     shutil.copytree(finished, "photons")
-    assert run_or_model(Path("photons")) == Path("photons")
+    assert run_or_model(Path("photons"), GeneratorStudy, "generate") == Path("photons")
 
 
 def test_the_card_says_what_the_run_has_measured(model: Path, finished: Path, command: Callable[..., Any]) -> None:
@@ -230,3 +233,8 @@ def test_every_model_that_ships_is_whole_and_generates(name: str, tmp_path: Path
     path = checked(SHIPPED[name])
     assert path.name == open_run(path).study.name == name
     assert sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) <= shipped.LARGEST + 4096
+    result = CliRunner().invoke(app, ["generate", name, "-n", "5", "-o", str(tmp_path / "new.h5"), "--seed", "1"])
+    assert result.exit_code == 0, result.output
+    assert "5 events by" in result.output
+    with h5py.File(tmp_path / "new.h5") as file:
+        assert file.attrs["study"] == name

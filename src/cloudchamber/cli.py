@@ -46,6 +46,9 @@ sim.command("de-excite")(de_excite)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]
+RunOrStudy = Annotated[
+    Path, typer.Argument(metavar="RUN|STUDY", help="a run directory, or a study whose trained model ships with it")
+]
 Preset = Annotated[str, typer.Option(help="tiny, quick, standard or paper")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="change one setting; repeatable")
@@ -316,9 +319,7 @@ def evaluate(
 
 @app.command()
 def generate(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN|STUDY", help="a run directory, or a study whose trained model ships with it")
-    ],
+    source: RunOrStudy,
     n: Annotated[int, typer.Option("-n", help="number of events")],
     output: Annotated[
         Path | None,
@@ -339,9 +340,10 @@ def generate(
 
     from cloudchamber import generation
     from cloudchamber.shipped import CARD, run_or_model
+    from cloudchamber.study import GeneratorStudy
 
     seed = secrets.randbits(31) if seed is None else seed
-    directory = run_or_model(source)
+    directory = run_or_model(source, GeneratorStudy, "generate")
     with watched("generating") as progress:
         made = generation.generate(
             directory, pairs_of("--set", settings), n, output, generator=generator, seed=seed, extrapolate=extrapolate,
@@ -354,18 +356,20 @@ def generate(
 
 @app.command()
 def export(
-    directory: RunDirectory,
+    source: RunOrStudy,
     output: Annotated[
-        Path | None, typer.Option("-o", metavar="DIR", help="directory to make (default: export in the run's)")
+        Path | None, typer.Option("-o", metavar="DIR", help="directory to make (default: RUN/export or STUDY-export)")
     ] = None,
 ) -> None:
     """The network of a finished run for other programs: ONNX (of generators also TorchScript), and what they mean."""
     from cloudchamber.export.finished_run import export_run
     from cloudchamber.run_directory import open_run
+    from cloudchamber.shipped import run_or_model
     from cloudchamber.study import LearningStudy, of_kind
 
+    directory = run_or_model(source, LearningStudy, "export")
     of_kind(open_run(directory).study, LearningStudy, "export")
-    print(export_run(directory, directory / "export" if output is None else output))
+    print(export_run(directory, output or (source / "export" if directory == source else Path(f"{source}-export"))))
 
 
 @app.command()

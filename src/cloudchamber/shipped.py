@@ -18,7 +18,7 @@ from cloudchamber.card import model_card
 from cloudchamber.data.files import write_json, write_text
 from cloudchamber.run_directory import FINISHED, Run, open_run, restored
 from cloudchamber.schema import BadInput, did_you_mean
-from cloudchamber.study import GeneratorStudy, load_study, of_kind, study_names
+from cloudchamber.study import GeneratorStudy, Study, load_study, of_kind, study_names
 
 MODELS = Path(__file__).parent / "models"
 """Where they lie."""
@@ -39,8 +39,13 @@ def shipped_models() -> dict[str, Path]:
     return {path.name: path for path in sorted(MODELS.iterdir()) if path.is_dir()} if MODELS.is_dir() else {}
 
 
-def run_or_model(given: Path) -> Path:
+def run_or_model(given: Path, kind: type[Study], command: str) -> Path:
     """The run directory that is meant: a path that exists, else the model that ships with the study of that name.
+
+    Args:
+        given: what the user gave.
+        kind: of studies that the command is for.
+        command: its name, for errors.
 
     Raises:
         BadInput: neither (status 2), or a model that is damaged.
@@ -51,7 +56,7 @@ def run_or_model(given: Path) -> Path:
     if name in shipped_models():
         return checked(shipped_models()[name])
     if name in study_names():
-        of_kind(load_study(name), GeneratorStudy, "generate")
+        of_kind(load_study(name), kind, command)
         raise BadInput(
             f"no trained model of study {name!r} ships with cloudchamber: make one with `cloudchamber run {name}`, "
             "then give its run directory",

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from cloudchamber.cli import app
 from cloudchamber.data.collisions import Entrance
 from cloudchamber.experiments.transport_mixture import MixtureConfig, channels_of
 from cloudchamber.export import collision_generator as exporting
@@ -232,3 +234,11 @@ def test_a_run_of_another_kind_is_exported_as_before(tmp_path: Path, monkeypatch
     monkeypatch.setattr(finished_run, "export_generator", lambda run, output: asked_for.append(run.study.name))
     finished_run.export_run(new_run("hadronic-interactions", preset="tiny", runs=tmp_path).path, tmp_path / "out")
     assert asked_for == ["hadronic-interactions"]
+
+
+def test_the_model_that_ships_is_exported_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["export", "transport-emulator"])
+    assert result.exit_code == 0, result.output
+    assert result.output.strip() == "transport-emulator-export"
+    assert {"nuclei.onnx", "momenta.onnx"} <= {path.name for path in (tmp_path / "transport-emulator-export").iterdir()}
