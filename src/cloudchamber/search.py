@@ -239,10 +239,12 @@ def work(opened: Search, device: str) -> None:
             trial: Trial | None = None
             with turn(opened.path):
                 bury(opened.path, journal)
+                # in this order: a trial that another process ends meanwhile counts twice, and not as none
+                begun = running(journal)
                 ended = len(finished(journal))
                 if ended >= opened.trials:
                     return
-                if ended + running(journal) < opened.trials:
+                if ended + begun < opened.trials:
                     trial = journal.ask(distributions)
                     trial.set_user_attr("process", number)
             if trial is None:
