@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar, get_args, get_origin
@@ -55,6 +56,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     same = folded.get(word.lower())
     near = [same] if same is not None else difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+
+
+def finite_number(text: str, what: str) -> float:
+    """The number that a user gave as a setting.
+
+    Raises:
+        BadInput: it is none, or not finite; status 2.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadInput(f"{what} {text!r}: give a number, such as --set {what}=12", status=2)
+    return value
 
 
 class Config(BaseModel):

@@ -20,9 +20,9 @@ from cloudchamber.experiments.transport import (
     dynamics_of,
     freeze_out_of,
     hot_nuclei,
-    in_the_laboratory,
     simulate,
 )
+from cloudchamber.metrics.collision_isotopes import in_the_laboratory
 from cloudchamber.schema import BadInput
 from cloudchamber.simulators.transport.de_excitation import de_excite
 from cloudchamber.simulators.transport.equation_of_state import equation_of_state

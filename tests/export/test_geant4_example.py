@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from cloudchamber.experiments.transport import in_the_laboratory
 from cloudchamber.export.collision_sampler import (
     azimuths,
     drawn_entrance,
     largest_impact_parameter,
     sample_exported_collisions,
 )
+from cloudchamber.metrics.collision_isotopes import in_the_laboratory
 from cloudchamber.simulators.transport.entrance_channel import EntranceChannel
 from cloudchamber.simulators.transport.masses import nuclear_mass
 from cloudchamber.simulators.transport.reaction_cross_section import kox

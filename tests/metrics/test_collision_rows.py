@@ -9,12 +9,10 @@ import pytest
 
 from cloudchamber.data.collisions import Collisions, collisions_of, rounded
 from cloudchamber.data.measured_fragments import carbon_62mev
-from cloudchamber.experiments.transport import in_the_laboratory as moved
 from cloudchamber.experiments.transport_mixture import MixtureConfig, simulate
 from cloudchamber.metrics import collision_classifier
 from cloudchamber.metrics.collision_isotopes import (
     cold_products,
-    in_the_laboratory,
     isotope_rows,
     log_ratio_to,
     of_measured_channel,
@@ -135,12 +133,6 @@ def test_cold_products_hold_all_nucleons_and_the_beam_momentum(events: Collision
     beam = np.sqrt((12 * 931.494 + 12 * 62.0) ** 2 - (12 * 931.494) ** 2)
     # but for what photons carry away
     assert np.bincount(products.event, products.momentum[:, 2]) == pytest.approx(np.full(10, 3 * beam), rel=0.02)
-
-
-def test_the_laboratory_is_that_of_the_simulator_study(events: Collisions) -> None:
-    channel = events.entrance.channels[0][0]
-    arguments = channel, events.momentum, events.energy()
-    np.testing.assert_array_equal(in_the_laboratory(*arguments), moved(*arguments))
 
 
 def test_half_the_products_are_off_by_the_logarithm_of_two(events: Collisions) -> None:

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cloudchamber.data.interactions import EVENT_SCHEMA, LENGTHS, arrays_of, event_writer, events_of, read_events
 from cloudchamber.metrics.rows import Row
-from cloudchamber.schema import Arrays, BadInput, Config, Learning, did_you_mean
+from cloudchamber.schema import Arrays, BadInput, Config, Learning, did_you_mean, finite_number
 from cloudchamber.simulators.hadronic.events import Beam, Events, joined
 from cloudchamber.simulators.hadronic.models import MODELS, model
 from cloudchamber.simulators.hadronic.particles import PROJECTILES, TARGETS, projectile_code, target_charge
@@ -241,14 +241,14 @@ def wanted(config: InteractionConfig, settings: Mapping[str, str], n: int, extra
     trained += " without {:g} to {:g}".format(*config.left_out) if config.left_out else ""
     if "energy" not in settings and low < high:
         raise BadInput(f"which energy? add --set energy=..., {trained} GeV", status=2)
-    energy = _number(settings["energy"], "energy") if "energy" in settings else low
+    energy = finite_number(settings["energy"], "energy") if "energy" in settings else low
     if not energy > 0:
         raise BadInput(f"energy {energy:g} GeV: give a kinetic energy above 0", status=2)
     if _untrained(config, np.array([energy]))[0] and not extrapolate:
         raise BadInput(f"energy {energy:g} GeV: the training has {trained} GeV: add --extrapolate", status=2)
     direction = np.array(config.direction)
     if "direction" in settings:
-        direction = np.array([_number(one, "direction") for one in settings["direction"].split(",")])
+        direction = np.array([finite_number(one, "direction") for one in settings["direction"].split(",")])
     if direction.shape != (3,) or not np.linalg.norm(direction) > 0:
         raise BadInput("direction: give three numbers that are not all 0, such as 0.6,0.6,0.529", status=2)
     unit = direction / np.linalg.norm(direction)
@@ -259,16 +259,6 @@ def _only(names: Sequence[str], what: str) -> str:
     if len(names) > 1:
         raise BadInput(f"which {what}? add --set {what}=..., one of {', '.join(names)}", status=2)
     return names[0]
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise BadInput(f"{what} {text!r}: give a number, such as --set {what}=12", status=2)
-    return value
 
 
 # --- generators -------------------------------------------------------------------------------------------------------

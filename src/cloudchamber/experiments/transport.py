@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from cloudchamber.data.samples import Records
+from cloudchamber.metrics.collision_isotopes import in_the_laboratory
 from cloudchamber.metrics.fragment_cross_sections import Products, kinetic_energy, uniform_weights
 from cloudchamber.schema import Array, Arrays, BadInput, Config, Learning, did_you_mean
 from cloudchamber.simulators.transport.de_excitation import de_excite
@@ -269,19 +270,3 @@ def detected(
     weight = uniform_weights(impact, low, high) if low < high else np.full(len(impact), 1 / len(impact))
     kinetic = kinetic_energy(momentum, mass_or_estimate(Z, A))
     return Products(A, Z, momentum, kinetic, hot["event"][parent], weight, repetitions), hot["repetition"][parent]
-
-
-def in_the_laboratory(
-    channel: EntranceChannel, momentum: NDArray[np.float64], energy: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Momenta (particle, 3) [MeV/c] in the laboratory.
-
-    Args:
-        channel: which nuclei collided.
-        momentum: (particle, 3) in the common frame [MeV/c].
-        energy: (particle,) in the common frame, with rest mass [MeV].
-    """
-    beta = channel.boost
-    moved = momentum.copy()
-    moved[:, 2] = (momentum[:, 2] + beta * energy) / np.sqrt(1 - beta**2)
-    return moved

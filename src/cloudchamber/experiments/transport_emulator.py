@@ -26,7 +26,7 @@ from cloudchamber.experiments.transport import SCHEMA
 from cloudchamber.experiments.transport_mixture import MixtureConfig, channels_of
 from cloudchamber.farm import code_hash
 from cloudchamber.metrics.rows import Row
-from cloudchamber.schema import BadInput, Learning, did_you_mean
+from cloudchamber.schema import BadInput, Learning, did_you_mean, finite_number
 from cloudchamber.simulators.transport.entrance_channel import HIGHEST_ENERGY, LOWEST_ENERGY, EntranceChannel
 from cloudchamber.simulators.transport.masses import nucleus_of
 from cloudchamber.study import Generator, load_study
@@ -162,14 +162,14 @@ def wanted(config: EmulatorConfig, settings: Mapping[str, str], n: int, extrapol
         if name not in WANTED:
             raise BadInput(f"unknown setting {name!r}{did_you_mean(name, WANTED)}", status=2)
     projectile, target = (_nucleus(settings.get(name, getattr(config, name))) for name in ("projectile", "target"))
-    energy = _number(settings["energy"], "energy") if "energy" in settings else config.energy
+    energy = finite_number(settings["energy"], "energy") if "energy" in settings else config.energy
     if not LOWEST_ENERGY <= energy <= HIGHEST_ENERGY:
         raise BadInput(
             f"energy {energy:g} MeV per nucleon: transport holds from {LOWEST_ENERGY:g} to {HIGHEST_ENERGY:g}", status=2
         )
     low, high = config.lowest_impact_parameter, config.highest_impact_parameter
     if "b" in settings:
-        b = np.full(n, _number(settings["b"], "b"))
+        b = np.full(n, finite_number(settings["b"], "b"))
         if b[0] < 0:
             raise BadInput(f"b {b[0]:g} fm: give an impact parameter of at least 0", status=2)
     else:
@@ -197,16 +197,6 @@ def _trained(config: EmulatorConfig) -> str:
     energies = f"{low:g} to {high:g}" if low < high else f"{low:g}"
     b = f"{config.lowest_impact_parameter:g} to {config.highest_impact_parameter:g}"
     return f"{', '.join(pairs)}; {energies} MeV per nucleon; b from {b} fm"
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise BadInput(f"{what} {text!r}: give a number, such as --set {what}=3", status=2)
-    return value
 
 
 # --- generators -------------------------------------------------------------------------------------------------------

@@ -12,19 +12,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from cloudchamber.data.collisions import Collisions
-from cloudchamber.learning.flow_matching import Rows
+from cloudchamber.learning.flow_matching import Rows, mean_distance, shuffled
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.training import AveragedTraining, Batch, Kept
 from cloudchamber.metrics.collisions import observables
 from cloudchamber.networks.collision_flow import SLOTS, CollisionFlow, within
 
-POOL = 16
-"""Batches among which events are sorted by their number of nucleons."""
 CHUNK = 2048
 """Events that are standardised, or validated, at once."""
 
@@ -77,24 +73,6 @@ def concatenated(parts: Sequence[CollisionStates]) -> CollisionStates:
         torch.cat([part.condition for part in parts]),
         *(torch.cat([wide(getattr(part, one.name)) for part in parts]) for one in fields(CollisionStates)[1:]),
     )
-
-
-def shuffled(states: CollisionStates, batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Rows of the batches of one pass, events of similar numbers of nucleons together.
-
-    Args:
-        states: the events.
-        batch_size: events of a batch.
-        rng: what is random.
-    """
-    number = (states.A[:, SLOTS:] > 0).sum(1).numpy()
-    order = rng.permutation(len(states))
-    batches: list[NDArray[np.int64]] = []
-    for first in range(0, len(order), POOL * batch_size):
-        pool = order[first : first + POOL * batch_size]
-        pool = pool[np.argsort(number[pool], kind="stable")]
-        batches += np.array_split(pool, max(len(pool) // batch_size, 1))
-    return [batches[place] for place in rng.permutation(len(batches))]
 
 
 class NucleiLikelihood(AveragedTraining):
@@ -177,6 +155,7 @@ class CollisionMatching(AveragedTraining):
         self.network = network
         self.train_states, self.seed, self.sample = train, seed, sample
         self.truth = observables(validation)
+        self.nucleons = (train.A[:, SLOTS:] > 0).sum(1).numpy()
         rows = torch.split(torch.arange(len(train)), CHUNK)
         parts = [self._standardised(train.of(some), train.A.shape[1]) for some in rows]
         self.u = torch.cat(parts)
@@ -196,7 +175,7 @@ class CollisionMatching(AveragedTraining):
     def epoch_batches(self, epoch: int) -> Rows:
         """Every training event once."""
         rng = np.random.default_rng((self.seed, 12, epoch))
-        return Rows(shuffled(self.train_states, self.options.batch_size, rng), rng)
+        return Rows(shuffled(self.nucleons, self.options.batch_size, rng), rng)
 
     def loss(self, batch: Batch) -> Tensor:
         """Squared distance from the velocity of straight lines, a mean over coordinates."""
@@ -229,9 +208,7 @@ class CollisionMatching(AveragedTraining):
     def scores(self) -> list[float]:
         """Mean W1 over sigma of the observables."""
         made = observables(self.sample(self.averaged.module))  # type: ignore[arg-type]
-        varying = {name: values for name, values in self.truth.items() if values.std() > 0}
-        distances = [wasserstein_distance(values, made[name]) / values.std() for name, values in varying.items()]
-        return [float(np.mean(distances))]
+        return [mean_distance(self.truth, made)]
 
 
 def sorting(A: Tensor, Z: Tensor, u: Tensor) -> Tensor:

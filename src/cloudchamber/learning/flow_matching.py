@@ -15,7 +15,7 @@ Batches hold events of similar numbers of particles, so that little is padded.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +72,15 @@ class FlowStates:
         return torch.where(there, self.kind[place], -1), self.u[place] * there[..., None]
 
 
-def shuffled(events: FlowStates, batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Rows of the batches of one pass."""
-    number = np.diff(events.offsets.numpy())
-    order = rng.permutation(len(events))
+def shuffled(number: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Rows of the batches of one pass, events of similar size together.
+
+    Args:
+        number: particles of each event (event,).
+        batch_size: events of a batch.
+        rng: what is random.
+    """
+    order = rng.permutation(len(number))
     batches: list[NDArray[np.int64]] = []
     for first in range(0, len(order), POOL * batch_size):
         pool = order[first : first + POOL * batch_size]
@@ -179,7 +184,7 @@ class FlowMatching(AveragedTraining):
     def epoch_batches(self, epoch: int) -> Rows:
         """Every training event once."""
         rng = np.random.default_rng((self.seed, 12, epoch))
-        return Rows(shuffled(self.train_events, self.options.batch_size, rng), rng)
+        return Rows(shuffled(np.diff(self.train_events.offsets.numpy()), self.options.batch_size, rng), rng)
 
     def loss(self, batch: Batch) -> Tensor:
         """Squared distance from the velocity of straight lines, a mean over coordinates."""
@@ -212,6 +217,15 @@ class FlowMatching(AveragedTraining):
     def scores(self) -> list[float]:
         """Mean W1 over sigma of the observables that the momenta decide."""
         made = observables(self.sample(self.averaged.module, self.validation_events))  # type: ignore[arg-type]
-        varying = {name: values for name, values in self.truth.items() if values.std() > 0}
-        distances = [wasserstein_distance(values, made[name]) / values.std() for name, values in varying.items()]
-        return [float(np.mean(distances))]
+        return [mean_distance(self.truth, made)]
+
+
+def mean_distance(truth: Mapping[str, NDArray[np.float64]], made: Mapping[str, NDArray[np.float64]]) -> float:
+    """Mean Wasserstein distance over sigma of the observables that vary.
+
+    Args:
+        truth: observables of true events by name.
+        made: those of a generator.
+    """
+    varying = {name: values for name, values in truth.items() if values.std() > 0}
+    return float(np.mean([wasserstein_distance(one, made[name]) / one.std() for name, one in varying.items()]))
