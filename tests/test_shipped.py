@@ -238,3 +238,6 @@ def test_every_model_that_ships_is_whole_and_generates(name: str, tmp_path: Path
     assert "5 events by" in result.output
     with h5py.File(tmp_path / "new.h5") as file:
         assert file.attrs["study"] == name
+    refused = CliRunner().invoke(app, ["generate", name, "-n", "5", "--generator", "another"])
+    assert isinstance(refused.exception, BadInput)
+    assert "leave --generator out" in str(refused.exception)

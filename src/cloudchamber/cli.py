@@ -343,7 +343,7 @@ def generate(
     from cloudchamber.study import GeneratorStudy
 
     seed = secrets.randbits(31) if seed is None else seed
-    directory = run_or_model(source, GeneratorStudy, "generate")
+    directory = run_or_model(source, GeneratorStudy, "generate", generator)
     with watched("generating") as progress:
         made = generation.generate(
             directory, pairs_of("--set", settings), n, output, generator=generator, seed=seed, extrapolate=extrapolate,

@@ -39,13 +39,14 @@ def shipped_models() -> dict[str, Path]:
     return {path.name: path for path in sorted(MODELS.iterdir()) if path.is_dir()} if MODELS.is_dir() else {}
 
 
-def run_or_model(given: Path, kind: type[Study], command: str) -> Path:
+def run_or_model(given: Path, kind: type[Study], command: str, generator: str | None = None) -> Path:
     """The run directory that is meant: a path that exists, else the model that ships with the study of that name.
 
     Args:
         given: what the user gave.
         kind: of studies that the command is for.
         command: its name, for errors.
+        generator: the one that is wanted; a model that ships has only that of the headline number.
 
     Raises:
         BadInput: neither (status 2), or a model that is damaged.
@@ -54,6 +55,9 @@ def run_or_model(given: Path, kind: type[Study], command: str) -> Path:
     if given.exists() or len(given.parts) != 1:
         return checked(given) if (given / SUMS).exists() else given
     if name in shipped_models():
+        headline = load_study(name).headline[0]
+        if generator not in (None, headline):
+            raise BadInput(f"the model that ships has generator {headline!r} only: leave --generator out", status=2)
         return checked(shipped_models()[name])
     if name in study_names():
         of_kind(load_study(name), kind, command)
