@@ -14,11 +14,7 @@ import typer
 
 from cloudchamber import __version__
 from cloudchamber.schema import BadInput, did_you_mean
-from cloudchamber.sim.de_excitation import de_excite
-from cloudchamber.sim.hadronic import hadronic
-from cloudchamber.sim.heavyion import heavyion
-from cloudchamber.sim.skies import skies
-from cloudchamber.sim.transport import transport
+from cloudchamber.sim.app import sim
 from cloudchamber.terminal import console, print_generators, print_predictions, print_rows, print_runs, watched
 
 if TYPE_CHECKING:
@@ -34,15 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="Start with: cloudchamber list; cloudchamber run nuclear-shape --preset tiny",
 )
-sim = typer.Typer(
-    help="A simulator as a tool of its own, in the idiom of its field's known program.", no_args_is_help=True
-)
 app.add_typer(sim, name="sim")
-sim.command("heavyion", context_settings={"help_option_names": ["-h", "--help"]})(heavyion)
-sim.command("skies")(skies)
-sim.command("hadronic")(hadronic)
-sim.command("transport")(transport)
-sim.command("de-excite")(de_excite)
 
 StudyName = Annotated[str, typer.Argument(help="a study (see `cloudchamber list`) or the path of a study file")]
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="a run directory")]

@@ -21,6 +21,7 @@ from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import ArrayRecords, Prediction, Records, Samples
 from cloudchamber.data.seal import is_sealed
 from cloudchamber.data.splits import split_by_group
+from cloudchamber.data.store import held_in_memory
 from cloudchamber.metrics.rows import Row, regression_rows
 from cloudchamber.run_directory import (
     Resources,
@@ -61,7 +62,8 @@ def data_of(run: Run[PredictorStudy], resources: Resources) -> Records:
 
 def split(run: Run[PredictorStudy], records: Records) -> tuple[Samples, Samples, Samples]:
     """Training, validation and test samples of a run, split by physics group."""
-    return splits(run.study, run.config, records, run.seed)
+    train, validation, test = splits(run.study, run.config, records, run.seed)
+    return held_in_memory(train), held_in_memory(validation), test
 
 
 def probes(run: Run[PredictorStudy], resources: Resources) -> dict[str, Samples]:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from cloudchamber.data import shards, store
 from cloudchamber.data.columns import checked_columns
-from cloudchamber.data.samples import ArrayRecords
+from cloudchamber.data.samples import ArrayRecords, Samples
 from cloudchamber.data.seal import checksum
 from cloudchamber.data.shards import read_shard, write_shard
-from cloudchamber.data.store import Dataset, write_file
-from cloudchamber.schema import BadInput
+from cloudchamber.data.store import Dataset, held_in_memory, write_file
+from cloudchamber.schema import Array, BadInput
 
 
 @settings(max_examples=40, deadline=None)
@@ -156,3 +156,28 @@ def test_files_that_do_not_fit_together_are_refused(toy: Any, tmp_path: Path) ->
     write_shard(files[1], toy.arrays(5, bins=6), toy.schema, toy.about)
     with pytest.raises(BadInput, match="records of another shape"):
         Dataset(files, toy.schema)
+
+
+def test_samples_held_in_memory_are_the_samples_on_disk(tmp_path: Path) -> None:
+    schema = {
+        "count": Array("record", "", "rows", dtype="int32"),
+        "energy": Array("row", "MeV", "of a row", of="count"),
+    }
+    rng = np.random.default_rng(3)
+    counts = rng.integers(0, 5, 40).astype(np.int32)
+    arrays = {"count": counts, "energy": rng.random(int(counts.sum())).astype(np.float32)}
+    write_shard(tmp_path / "a.h5", arrays, schema, {})
+    dataset = Dataset([tmp_path / "a.h5"], schema)
+    indices = rng.permutation(40)[:17].astype(np.int64)
+
+    def inputs(records: dict[str, np.ndarray], rng: np.random.Generator | None) -> np.ndarray:
+        rows = np.repeat(np.arange(len(records["count"])), records["count"])
+        return np.bincount(rows, records["energy"], len(records["count"])).astype(np.float32)[:, None]
+
+    samples = Samples(dataset, indices, inputs, np.zeros((17, 1), np.float32), ("energy",))
+    held = held_in_memory(samples)
+    assert held.records is not dataset
+    some = np.array([16, 2, 2, 9])
+    np.testing.assert_array_equal(held.inputs(some), samples.inputs(some))
+    np.testing.assert_array_equal(held.inputs(), samples.inputs())
+    assert held_in_memory(held) is held

@@ -19,6 +19,7 @@ import pytest
 import cloudchamber
 from cloudchamber.data.shards import read_attributes, read_shard
 from cloudchamber.sim import transport as module
+from cloudchamber.sim.settings import DefaultOf
 from cloudchamber.study import load_study
 
 SOURCE = str(Path(cloudchamber.__file__).parents[1])
@@ -144,7 +145,7 @@ def test_defaults_are_those_of_the_settings_and_help_says_them(command: Command)
         _, _, rest = said.partition(f"--{name.replace('_', '-')} <")
         assert f"[default: {fields[name].default}]" in rest.split(" --")[0], name
     assert "[default: 0:8]" in said
-    assert module.DefaultOf(module.IMPACT_PARAMETERS)() == "0:8"
+    assert DefaultOf("cloudchamber.experiments.transport:TransportConfig", module.IMPACT_PARAMETERS)() == "0:8"
 
 
 def test_command_line_starts_without_the_imports_of_the_simulator() -> None:

@@ -6,9 +6,11 @@ written to do not depend on how its records are cut into shards.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from cloudchamber.data.columns import count_owned, owned_rows
 from cloudchamber.data.files import open_file, reading
+from cloudchamber.data.samples import ArrayRecords, Samples
 from cloudchamber.data.seal import Digest
 from cloudchamber.data.shards import read_attributes, records_in_a_piece, write_columns
 from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
@@ -25,6 +28,8 @@ from cloudchamber.schema import Array, Arrays, BadInput, did_you_mean
 OPEN_FILES = 32
 """Shards that a Dataset keeps open at once."""
 
+MOST_HELD = 2**30
+"""Bytes of a data set whose records may be held in memory."""
 NUMBERS = "give numbers, the first axis the record"
 
 
@@ -143,6 +148,10 @@ class Dataset:
         """Shape of a column, the axis of records (or of the rows that they own) first."""
         return (self._length(name), *self._shapes[name])
 
+    def bytes(self) -> int:
+        """Size of all columns in memory."""
+        return sum(math.prod(self.shape(name)) * np.dtype(array.dtype).itemsize for name, array in self.schema.items())
+
     def _slice(self, name: str, first: int, stop: int) -> NDArray[Any]:
         return self._take(name, np.arange(first, min(stop, self._length(name)), dtype=np.int64))
 
@@ -176,6 +185,16 @@ class Dataset:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_handles": OrderedDict()}
+
+
+def held_in_memory(samples: Samples) -> Samples:
+    """The same samples, read once, where their records are small: networks read them many times, in random order."""
+    records = samples.records
+    if not isinstance(records, Dataset) or records.bytes() > MOST_HELD:
+        return samples
+    of = {name: array.of for name, array in records.schema.items() if array.of is not None}
+    held = ArrayRecords(records.read(samples.indices), of)
+    return replace(samples, records=held, indices=np.arange(len(samples), dtype=np.int64))
 
 
 def write_file(dataset: Dataset, path: Path) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
 from cloudchamber.schema import BadInput
 from cloudchamber.sim.output import check_output
+from cloudchamber.sim.settings import setting as option
 
 if TYPE_CHECKING:
     from cloudchamber.data.store import Dataset
@@ -31,40 +32,7 @@ IMPACT_PARAMETERS = ("lowest_impact_parameter", "highest_impact_parameter")
 OUTPUT, PHYSICS, NUMERICS, MACHINES = "Output", "Physics", "Numerics", "Machines"
 
 
-@dataclass(frozen=True)
-class DefaultOf:
-    """The default of settings of ``TransportConfig``, looked up when an option or its help needs it.
-
-    Their module is slow to import, and ``cloudchamber --help`` must not wait for it.
-
-    Attributes:
-        settings: their names; the values of several are joined by a colon.
-    """
-
-    settings: tuple[str, ...]
-
-    def __call__(self) -> Any:
-        """The value."""
-        from cloudchamber.experiments.transport import TransportConfig
-
-        values = [TransportConfig.model_fields[name].default for name in self.settings]
-        return values[0] if len(values) == 1 else ":".join(f"{value:g}" for value in values)
-
-    def __str__(self) -> str:
-        return str(self())
-
-
-def setting(*names: str, text: str, panel: str) -> Any:
-    """An option with the default of a setting.
-
-    Args:
-        names: settings of ``TransportConfig``.
-        text: of the help.
-        panel: heading under which the help shows it.
-    """
-    metavar = "LOW:HIGH" if len(names) > 1 else None
-    return typer.Option(default_factory=DefaultOf(names), help=text, rich_help_panel=panel, metavar=metavar)
-
+setting = partial(option, "cloudchamber.experiments.transport:TransportConfig")
 
 Projectile = Annotated[str, typer.Argument(help="nucleus that moves, such as C12, 12C or Ar40; from He4 on")]
 Target = Annotated[str, typer.Argument(help="nucleus at rest")]

@@ -1,0 +1,97 @@
+"""Points of a function, each measured with a known Gaussian error: the function, and the columns that hold them.
+
+The function is a resonance on a falling background. Its peak is narrow and the rest is smooth, which is where methods
+with one stiffness or one length scale for all of the axis have to compromise. x and y have no unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloudchamber.data.samples import Inputs, Samples
+from cloudchamber.schema import Array, Arrays, BadInput
+
+RESOLUTION = 1e-3
+"""x is known to this much: a training copy moves it by half of that at most."""
+OUTSIDE = 1.5
+"""How far beyond the points methods are asked, in units of the largest abs(x) of a point."""
+COLUMNS = {
+    "x": Array("point", "", "where the function is measured"),
+    "error": Array("point", "", "standard deviation of the measurement", low=0),
+    "y": Array("point", "", "measured value: function plus Gaussian error"),
+}
+POINT_INPUT = Array("point column", "", "x and the error of the measurement there")
+
+Values = NDArray[np.float64]
+"""(point,)."""
+
+
+def resonance(x: NDArray[np.floating[Any]]) -> Values:
+    """The function: an exponential background, and a Breit-Wigner peak of height 1 and half width 0.15 at 0.3.
+
+    Examples:
+        >>> resonance(np.array([0.3, 0.45])).round(3).tolist()  # the top, and half of the peak's height
+        [1.261, 0.725]
+    """
+    place = np.asarray(x, np.float64)
+    return np.asarray(0.5 * np.exp(-0.5 * (place + 1)) + 1 / (1 + np.square((place - 0.3) / 0.15)), np.float64)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Measured points, in ascending order of x.
+
+    Attributes:
+        x: (point,), where.
+        y: (point,), measured value.
+        error: (point,), its standard deviation; above 0.
+    """
+
+    x: Values
+    y: Values
+    error: Values
+
+    @classmethod
+    def of(cls, samples: Samples) -> Self:
+        """The points of a split, with what was measured as ``y``.
+
+        Raises:
+            BadInput: no points, or a point whose error is 0.
+        """
+        inputs = samples.inputs().astype(np.float64)
+        if len(inputs) == 0 or (inputs[:, 1] <= 0).any():
+            raise BadInput(
+                f"{len(inputs)} points, not all with an error above 0: give measured points with their errors"
+            )
+        order = np.argsort(inputs[:, 0], kind="stable")
+        return cls(inputs[order, 0], samples.targets[order, 0].astype(np.float64), inputs[order, 1])
+
+    @classmethod
+    def read(cls, arrays: Arrays) -> Self:
+        """What ``arrays`` wrote."""
+        return cls(arrays["x"], arrays["y"], arrays["error"])
+
+    def arrays(self) -> Arrays:
+        """By name, for files."""
+        return {"x": self.x, "y": self.y, "error": self.error}
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def point_inputs(config: Any, records: Arrays, rng: np.random.Generator | None) -> Inputs:  # noqa: ARG001
+    """x and error (point, 2); with ``rng``, x is drawn anew within its RESOLUTION.
+
+    Args:
+        config: of the study, which plays no part.
+        records: the COLUMNS.
+        rng: of a training copy.
+    """
+    x = np.asarray(records["x"], np.float64)
+    if rng is not None:
+        x = x + rng.uniform(-RESOLUTION / 2, RESOLUTION / 2, x.shape)
+    return np.stack([x, np.asarray(records["error"], np.float64)], axis=1).astype(np.float32)

@@ -1,0 +1,86 @@
+"""Air showers over a surface array, as an experiment: settings, simulated records, inputs and methods.
+
+A record is a shower that triggered the array; see ``data.surface_array`` for the layout of its numbers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from cloudchamber.data.samples import Inputs
+from cloudchamber.data.surface_array import (
+    BIN_WIDTH,
+    SHOWER_SCHEMA,
+    STATUS,
+    TIME,
+    TRACE,
+    TRIGGERED,
+    checked_layout,
+    read_layout,
+    station_inputs,
+)
+from cloudchamber.schema import Arrays, BadInput, Learning
+from cloudchamber.simulators.airshower.showers import ShowerOptions, offset_grid, simulate_showers
+
+
+def _stations(value: Any) -> Any:
+    """Positions as they are, or from the file that a setting names."""
+    if isinstance(value, str):
+        value = [value]
+    try:
+        if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], str):
+            return read_layout(Path(value[0]))
+        return None if value is None or len(value) == 0 else checked_layout(value, "layout")
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+class ShowerConfig(ShowerOptions):
+    """What is simulated and learned."""
+
+    layout: Annotated[tuple[tuple[float, float, float], ...] | None, BeforeValidator(_stations)] = Field(
+        None, description="positions of the stations, or a text file of x y [z] in m; none: rows and columns"
+    )
+    records: Learning[int] = Field(40_000, ge=30, description="showers")
+    members: Learning[int] = Field(3, ge=1, description="networks in the ensembles of the two main networks")
+    variant_members: Learning[int] = Field(1, ge=1, description="networks in the ensembles of the others")
+    epochs: Learning[int] = Field(20, ge=1, description="passes over the training showers")
+    batch_size: Learning[int] = Field(128, ge=2, description="showers a step")
+    learning_rate: Learning[float] = Field(3e-3, gt=0, description="largest rate of the one-cycle schedule")
+    weight_decay: Learning[float] = Field(1e-4, ge=0, description="decoupled weight decay")
+    clip: Learning[float] = Field(10.0, gt=0, description="largest norm of the gradient")
+
+
+def layout_of(config: ShowerConfig) -> NDArray[np.float64]:
+    """Positions of the stations (station, 3) [m]."""
+    return offset_grid(config) if config.layout is None else np.array(config.layout)
+
+
+def simulate(config: ShowerConfig, first: int, count: int, seeds: np.random.SeedSequence) -> Arrays:
+    """Showers that trigger the array; columns as SHOWER_SCHEMA says."""
+    found = simulate_showers(config, layout_of(config), count, np.random.default_rng(seeds))
+    found["bin_width"] = np.full(count, BIN_WIDTH)
+    return {name: found[name].astype(array.dtype) for name, array in SHOWER_SCHEMA.items()}
+
+
+def inputs(config: ShowerConfig, records: Arrays, rng: np.random.Generator | None) -> Inputs:
+    """What predictors read; with ``rng`` further stations are dead."""
+    return station_inputs(records, layout_of(config), config.dead_fraction, rng)
+
+
+def lengths(config: ShowerConfig) -> dict[str, int]:
+    """Of the axes that a user's data must share."""
+    return {"station": len(layout_of(config)), "bin": config.bins}
+
+
+def resembles(found: Inputs) -> NDArray[np.float64]:
+    """What tells whether showers lie in the range of the training's: signal, stations, and the latest start time."""
+    lit = found[:, :, STATUS] == TRIGGERED
+    signal = np.log10(np.maximum(found[:, :, TRACE:].sum(axis=(1, 2), dtype=np.float64), 0.1))
+    latest = np.where(lit, found[:, :, TIME], 0).max(axis=1).astype(np.float64)
+    return np.column_stack([signal, np.log10(lit.sum(axis=1)), latest])
