@@ -68,6 +68,23 @@ COLUMNS = {
         ("test", "all", "nearest_neighbour_ratio", "neighbour ratio"),
         ("test", "all", "mean_abs_log_ratio_to_truth", "isotopes: mean abs(ln(made / simulated))"),
     ),
+    "shower-reconstruction": (
+        ("test", "all", "angular_resolution", "angle, 68 % [°]"),
+        ("test", "lgE 18.5-19.0", "angular_resolution", "lgE 18.5 to 19"),
+        ("test", "lgE 19.0-19.5", "angular_resolution", "19 to 19.5"),
+        ("test", "lgE 19.5-20.0", "angular_resolution", "19.5 to 20"),
+        ("test", "all", "core_resolution", "core, 68 % [m]"),
+        ("test", "all", "energy_resolution", "energy, 68 %"),
+        ("test", "all", "xmax_resolution", "Xmax, rms [g/cm²]"),
+        ("test", "lg_energy", "coverage_68", "energy within 1σ"),
+    ),
+    "function-fit": (
+        ("inside", "y", "rmse", "RMSE inside"),
+        ("outside", "y", "rmse", "RMSE outside"),
+        ("inside", "y", "coverage_68", "within 1σ, inside"),
+        ("outside", "y", "coverage_68", "within 1σ, outside"),
+        ("test", "y", "rmse", "RMSE, test points"),
+    ),
     "photon-mean-free-path": (
         ("test", "mean_free_path", "mae", "mean absolute error [cm]"),
         ("test", "mean_free_path", "r2", "R²"),
@@ -88,6 +105,12 @@ DUELS = {
     "photon-mean-free-path": (
         "mean absolute error [cm]", "test", "mean_free_path", "mae", "network", "likelihood"
     ),
+    "shower-reconstruction": (
+        "68 % angular resolution [°]", "test", "all", "angular_resolution", "graph", "standard"
+    ),
+    "function-fit": (
+        "root mean square error between the points", "inside", "y", "rmse", "network", "gaussian_process"
+    ),
     "transport-emulator": (
         "mean W1/σ of observables and spectra", "test", "all", "mean_w1_over_sigma", "flow", "resampling"
     ),
@@ -104,15 +127,20 @@ RECORDS = {
     "cosmic-ray-universe": "hold-out skies",
     "hadronic-interactions": "hold-out interactions",
     "hadronic-materials": "hold-out interactions",
+    "shower-reconstruction": "hold-out showers",
+    "function-fit": "hold-out points, 400 exact values inside and outside",
     "photon-mean-free-path": "hold-out beams",
     "transport-emulator": "hold-out collisions",
 }
-SMALLER_IS_BETTER = ("mae", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference")
+SMALLER_IS_BETTER = (
+    "mae", "rmse", "signal_needed", "angular_distance", "mean_w1_over_sigma", "correlation_difference",
+    "angular_resolution", "core_resolution", "energy_resolution", "xmax_resolution",
+)  # fmt: skip
 NO_WINNER = (
     "violation_rate", "largest_violation", "nearest_neighbour_ratio", "coverage_68", "mean_abs_log_ratio_to_truth",
 )  # fmt: skip
 """Many reach the best value, or the best is not the smallest or largest."""
-DIGITS = {"signal_needed": 1, "angular_distance": 1, "median_sigma": 1}
+DIGITS = {"core_resolution": 1, "xmax_resolution": 1, "signal_needed": 1, "angular_distance": 1, "median_sigma": 1}
 
 
 def cell(row: dict | None) -> str:

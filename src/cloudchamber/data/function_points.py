@@ -7,12 +7,13 @@ with one stiffness or one length scale for all of the axis have to compromise. x
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.samples import Inputs, Samples
+from cloudchamber.data.samples import ArrayRecords, Inputs, Samples
 from cloudchamber.schema import Array, Arrays, BadInput
 
 RESOLUTION = 1e-3
@@ -35,7 +36,7 @@ def resonance(x: NDArray[np.floating[Any]]) -> Values:
 
     Examples:
         >>> resonance(np.array([0.3, 0.45])).round(3).tolist()  # the top, and half of the peak's height
-        [1.261, 0.725]
+        [1.261, 0.742]
     """
     place = np.asarray(x, np.float64)
     return np.asarray(0.5 * np.exp(-0.5 * (place + 1)) + 1 / (1 + np.square((place - 0.3) / 0.15)), np.float64)
@@ -56,19 +57,20 @@ class Points:
     error: Values
 
     @classmethod
-    def of(cls, samples: Samples) -> Self:
-        """The points of a split, with what was measured as ``y``.
+    def of(cls, *samples: Samples) -> Self:
+        """The points of one or more splits, with what was measured as ``y``.
 
         Raises:
             BadInput: no points, or a point whose error is 0.
         """
-        inputs = samples.inputs().astype(np.float64)
+        inputs = np.concatenate([one.inputs() for one in samples]).astype(np.float64)
+        values = np.concatenate([one.targets[:, 0] for one in samples]).astype(np.float64)
         if len(inputs) == 0 or (inputs[:, 1] <= 0).any():
             raise BadInput(
                 f"{len(inputs)} points, not all with an error above 0: give measured points with their errors"
             )
         order = np.argsort(inputs[:, 0], kind="stable")
-        return cls(inputs[order, 0], samples.targets[order, 0].astype(np.float64), inputs[order, 1])
+        return cls(inputs[order, 0], values[order], inputs[order, 1])
 
     @classmethod
     def read(cls, arrays: Arrays) -> Self:
@@ -84,7 +86,7 @@ class Points:
 
 
 def point_inputs(config: Any, records: Arrays, rng: np.random.Generator | None) -> Inputs:  # noqa: ARG001
-    """x and error (point, 2); with ``rng``, x is drawn anew within its RESOLUTION.
+    """Places and errors (point, 2); with ``rng``, the places are drawn anew within the RESOLUTION.
 
     Args:
         config: of the study, which plays no part.
@@ -95,3 +97,17 @@ def point_inputs(config: Any, records: Arrays, rng: np.random.Generator | None) 
     if rng is not None:
         x = x + rng.uniform(-RESOLUTION / 2, RESOLUTION / 2, x.shape)
     return np.stack([x, np.asarray(records["error"], np.float64)], axis=1).astype(np.float32)
+
+
+def measured(x: Values, error: Values, rng: np.random.Generator) -> Samples:
+    """A measurement of the function, as samples.
+
+    Args:
+        x: (point,), where.
+        error: (point,), standard deviations.
+        rng: of the measured values.
+    """
+    values = resonance(x) + error * rng.standard_normal(len(x))
+    records = ArrayRecords({"x": x, "error": error, "y": values})
+    everything = np.arange(len(x), dtype=np.int64)
+    return Samples(records, everything, partial(point_inputs, None), values[:, None].astype(np.float32), ("y",))
