@@ -4,7 +4,7 @@ The Cramer-Rao bound of the total signals of all stations (9 x 9, 1500 m, 10 m2 
 shower-reconstruction draws them. Parameters of a shower: core x and y, log10 of the energy, depth of the maximum, and
 muons relative to the mean; the direction is known, and the depth and the muons have a Gaussian prior of the width that
 they have in the study (all primaries together). Signals fluctuate as their particles do; saturated ones say nothing.
-What traces and times say beyond the total signals is not in it: a network may do better where these tell muons and depth.
+What traces and times say beyond that is not in it: a network may do better where these tell muons and depth.
 Prints the 68 % quantile of the distance of cores, and half of the central 68 % of E / E_true, with bootstrap errors.
 """
 

@@ -68,3 +68,40 @@ def test_mean_function_is_a_function_of_the_full_raw_input() -> None:
     assert images.grad is not None
     assert not images.grad[:, 0].any()
     assert images.grad[:, 1].all()
+
+
+class Correction(nn.Module):
+    """Knows twice the first input; the network itself says that it is one spread more, with variance ln 2."""
+
+    def first_estimate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return 2 * inputs[:, :1]
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.cat([inputs[:, :1] * 0 + 1, inputs[:, :1] * 0], dim=1)
+
+
+def test_network_that_corrects_is_taught_by_what_is_left() -> None:
+    model = GaussianModel(Correction(), 1)
+    inputs = torch.tensor([[1.0, 0], [5.0, 0]], requires_grad=True)
+    targets = torch.tensor([[3.0], [17.0]])  # 1 and 7 more than the first estimate: mean 4, spread 3
+    model.fit_targets(targets, inputs)
+    assert (model.target_mean.item(), model.target_scale.item()) == (4.0, 3.0)
+    assert model.standardised_targets(targets, inputs).tolist() == [[-1.0], [1.0]]
+    mean, std = model(inputs)
+    assert mean.tolist() == [[9.0], [17.0]]
+    assert std[0].tolist() == pytest.approx([3 * math.sqrt(math.log(2) + 1e-6)])
+
+
+def test_mean_function_adds_the_first_estimate_and_its_gradient() -> None:
+    model = GaussianModel(Correction(), 1)
+    inputs = torch.rand(3, 4, requires_grad=True)
+    function = MeanFunction(model, (2, 1))
+    torch.testing.assert_close(function(inputs), model(inputs[:, [2, 1]])[0])
+    function(inputs).sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad.tolist() == [[0.0, 0.0, 2.0, 0.0]] * 3
+
+
+def test_correction_without_inputs_says_what_is_missing() -> None:
+    with pytest.raises(ValueError, match="give the inputs"):
+        GaussianModel(Correction(), 1).fit_targets(torch.zeros(2, 1))

@@ -46,14 +46,13 @@ class ShowerConfig(ShowerOptions):
     layout: Annotated[tuple[tuple[float, float, float], ...] | None, BeforeValidator(_stations)] = Field(
         None, description="positions of the stations, or a text file of x y [z] in m; none: rows and columns"
     )
-    records: Learning[int] = Field(40_000, ge=30, description="showers")
-    members: Learning[int] = Field(3, ge=1, description="networks in the ensembles of the two main networks")
-    variant_members: Learning[int] = Field(1, ge=1, description="networks in the ensembles of the others")
-    epochs: Learning[int] = Field(20, ge=1, description="passes over the training showers")
+    records: Learning[int] = Field(50_000, ge=30, description="showers")
+    members: Learning[int] = Field(3, ge=1, description="graph networks in their ensemble")
+    variant_members: Learning[int] = Field(1, ge=1, description="networks on the grid in each of their ensembles")
+    epochs: Learning[int] = Field(16, ge=1, description="passes over the training showers")
     batch_size: Learning[int] = Field(128, ge=2, description="showers a step")
     learning_rate: Learning[float] = Field(3e-3, gt=0, description="largest rate of the one-cycle schedule")
-    weight_decay: Learning[float] = Field(1e-4, ge=0, description="decoupled weight decay")
-    clip: Learning[float] = Field(10.0, gt=0, description="largest norm of the gradient")
+    weight_decay: Learning[float] = Field(1e-2, ge=0, description="decoupled weight decay")
 
 
 def layout_of(config: ShowerConfig) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ from cloudchamber.metrics.calibration import calibrating_factor
 from cloudchamber.schema import BadInput
 
 SAMPLES_FOR_STANDARDISATION = 1024
+"""Those whose inputs are looked at before the training starts."""
 BATCH = 64
 """Samples that go through a network at once when it predicts."""
 
@@ -163,11 +164,14 @@ class DeepEnsemble:
         targets = train.targets.shape[1]
         with seeded_start(self.seed, member):
             model = GaussianModel(self.network(), targets)
-        model.fit_targets(torch.from_numpy(train.targets))
         rng = np.random.default_rng((self.seed, member))
         rows = rng.permutation(len(train))[:SAMPLES_FOR_STANDARDISATION]
         some = read_channels(train.inputs(np.sort(rows), rng), self.channels)
         inputs = torch.from_numpy(np.ascontiguousarray(some))
+        if model.corrects:
+            model.fit_targets(torch.from_numpy(train.targets[np.sort(rows)]), inputs)
+        else:
+            model.fit_targets(torch.from_numpy(train.targets))
         standardize = getattr(model.network, "standardize", None)
         if standardize is not None:
             standardize.fit(inputs)

@@ -3,6 +3,9 @@
 The loss is the beta-NLL of Seitzer et al. (arXiv:2203.09168, eq. 5): the Gaussian negative log-likelihood, each term
 weighted with the predicted variance to the power beta (no gradient through the weight). The variance is a softplus plus
 a floor, as in deep ensembles (Lakshminarayanan et al., arXiv:1612.01474, section 2.2.1).
+
+A network may correct a first estimate: one that has ``first_estimate`` (inputs to (sample, target), in the unit of the
+targets) is taught by how much the targets exceed that, and what it says is added to the estimate.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ class GaussianModel(nn.Module):
 
     Args:
         network: inputs to (sample, 2 T). If it has ``standardize`` (layers.standardize), its ``fit`` is the caller's
-            business.
+            business. If it has ``first_estimate``, it corrects what that gives.
         targets: T.
     """
 
@@ -63,9 +66,20 @@ class GaussianModel(nn.Module):
         self.register_buffer("target_mean", torch.zeros(targets))
         self.register_buffer("target_scale", torch.ones(targets))
 
+    @property
+    def corrects(self) -> bool:
+        """Whether the network corrects a first estimate."""
+        return hasattr(self.network, "first_estimate")
+
     @torch.no_grad()
-    def fit_targets(self, targets: Tensor) -> None:
-        """Take mean and spread of the training targets (sample, T); a target without spread keeps scale 1."""
+    def fit_targets(self, targets: Tensor, inputs: Tensor | None = None) -> None:
+        """Take mean and spread of what the network is to say; a target without spread keeps scale 1.
+
+        Args:
+            targets: of training samples (sample, T).
+            inputs: of those samples, needed only where the network corrects a first estimate.
+        """
+        targets = self.left_to_say(targets, inputs)
         self.target_mean.copy_(targets.mean(dim=0))
         spread = targets.std(dim=0, correction=0)
         self.target_scale.copy_(torch.where(spread > 0, spread, 1.0))
@@ -75,18 +89,42 @@ class GaussianModel(nn.Module):
         mean, raw = self.network(inputs).chunk(2, dim=1)
         return mean, nn.functional.softplus(raw) + SMALLEST_VARIANCE
 
-    def physical_mean(self, outputs: Tensor) -> Tensor:
-        """Means (sample, T) in the unit of the targets, from the network's outputs (sample, 2 T)."""
-        return outputs[:, : len(self.target_mean)] * self.target_scale + self.target_mean
+    def left_to_say(self, targets: Tensor, inputs: Tensor | None) -> Tensor:
+        """Targets (sample, T) less the first estimate, where the network corrects one.
+
+        Raises:
+            ValueError: it does, and there are no inputs to estimate from.
+        """
+        if not self.corrects:
+            return targets
+        if inputs is None:
+            raise ValueError("the network corrects a first estimate: give the inputs, too")
+        return targets - self.network.first_estimate(inputs)  # type: ignore[operator,no-any-return]
+
+    def standardised_targets(self, targets: Tensor, inputs: Tensor) -> Tensor:
+        """What ``standardised`` is to say of samples with these targets (sample, T)."""
+        return (self.left_to_say(targets, inputs) - self.target_mean) / self.target_scale
+
+    def physical_mean(self, outputs: Tensor, inputs: Tensor | None) -> Tensor:
+        """Means (sample, T) in the unit of the targets.
+
+        Args:
+            outputs: of the network (sample, 2 T); or only its means.
+            inputs: that it read, needed only where it corrects a first estimate.
+        """
+        said = outputs[:, : len(self.target_mean)] * self.target_scale + self.target_mean
+        return said - self.left_to_say(torch.zeros_like(said), inputs) if self.corrects else said
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, both (sample, T), in the unit of the targets."""
         mean, variance = self.standardised(inputs)
-        return mean * self.target_scale + self.target_mean, variance.sqrt() * self.target_scale
+        return self.physical_mean(mean, inputs), variance.sqrt() * self.target_scale
 
 
 class MeanFunction(nn.Module):
     """The mean that a model predicts as a plain differentiable function of raw inputs: what explanations read.
+
+    A network that corrects a first estimate has no ``features`` from which alone the mean follows.
 
     Args:
         model: the fitted model.
@@ -105,8 +143,9 @@ class MeanFunction(nn.Module):
 
     def head(self, features: Tensor) -> Tensor:
         """Means (sample, target) in the unit of the targets, from ``features``."""
-        return self.model.physical_mean(self.model.network.head(features))  # type: ignore[operator]
+        return self.model.physical_mean(self.model.network.head(features), None)  # type: ignore[operator]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Means (sample, target) in the unit of the targets, for full inputs (sample, channel, ...)."""
-        return self.model.physical_mean(self.model.network(read_channels(inputs, self.channels)))
+        seen = read_channels(inputs, self.channels)
+        return self.model.physical_mean(self.model.network(seen), seen)

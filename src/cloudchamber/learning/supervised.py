@@ -70,6 +70,7 @@ class GaussianRegression(AveragedTraining):
     """
 
     model: GaussianModel
+    training_mean: Tensor
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class GaussianRegression(AveragedTraining):
         self.samples = train
         self.channels = channels
         self.seed = seed
+        self.register_buffer("training_mean", torch.from_numpy(train.targets).mean(dim=0), persistent=False)
         self._errors: list[Tensor] = []
 
     def epoch_batches(self, epoch: int) -> Batches:
@@ -97,8 +99,7 @@ class GaussianRegression(AveragedTraining):
         """The loss of a batch of inputs and targets."""
         inputs, targets = batch
         mean, variance = self.model.standardised(inputs)
-        target = (targets - self.model.target_mean) / self.model.target_scale
-        return beta_nll(mean, variance, target, BETA)
+        return beta_nll(mean, variance, self.model.standardised_targets(targets, inputs), BETA)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -108,7 +109,7 @@ class GaussianRegression(AveragedTraining):
         """Errors of the averaged weights, and of predicting the training mean."""
         inputs, targets = batch
         mean, _ = self.averaged(inputs)
-        self._errors.append(torch.stack([(mean - targets).abs(), (self.model.target_mean - targets).abs()]))
+        self._errors.append(torch.stack([(mean - targets).abs(), (self.training_mean - targets).abs()]))
 
     def scores(self) -> list[float]:
         """Relative mean absolute errors."""
