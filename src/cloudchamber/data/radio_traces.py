@@ -1,17 +1,19 @@
 """Radio traces of air showers as predictors read them, what they answer, and the traces that cannot be used.
 
-A record on disk is one polarisation of one antenna: the measured ``trace`` and its ``sampling``; a simulation also knows
-the ``signal`` in it. Inputs are (trace, row, sample): row MEASURED is what everybody reads; row TRUE is the signal, for
-the matched filter that knows it, which is a bound and no rival. Where nobody knows the signal that row is nan.
+A record on disk is one polarisation of one antenna: the measured ``trace`` and its ``sampling``; a simulation also
+knows the ``signal`` in it. Inputs are (trace, row, sample): row MEASURED is what everybody reads; row TRUE is the
+signal, for the matched filter that knows it, which is a bound and no rival. Where nobody knows the signal that row is
+nan.
 
-Answers are (trace, WAVEFORM + sample): ``pulse`` (truth 0 or 1; a predictor's score, positive where it says that there is
-a pulse), ``fluence`` [eV/m2], ``peak_time`` [ns] from the first sample, ``snr`` (known to the simulation only), and the
-waveform of the pulse [uV/m]. What a predictor does not estimate is nan.
+Answers are (trace, WAVEFORM + sample): ``pulse`` (truth 0 or 1; a predictor's score, positive where it says that there
+is a pulse), ``fluence`` [eV/m2], ``peak_time`` [ns] from the first sample, ``snr`` (known to the simulation only), and
+the waveform of the pulse [uV/m]. What a predictor does not estimate is nan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,8 @@ OBSERVED = {
 def inputs(config: Any, records: Arrays, rng: np.random.Generator | None) -> Inputs:  # noqa: ARG001
     """Measured trace and true signal (trace, row, sample).
 
-    With ``rng`` every signal gets the noise of another trace of the batch, as loud as its own and with a random sign, so
-    that the truth, signal-to-noise ratio included, stays what it is.
+    With ``rng`` every signal gets the noise of another trace of the batch, as loud as its own and with a random sign,
+    so that the truth, signal-to-noise ratio included, stays what it is.
 
     Raises:
         BadInput: a trace of another sampling, or a silent one.
@@ -126,7 +128,6 @@ def resembles(inputs: Inputs) -> NDArray[np.float64]:
     frequency = np.fft.rfftfreq(traces.shape[1], 1 / SAMPLING)
     edges = (0.0, *np.linspace(*BAND, 6), SAMPLING / 2 + 1)
     total = power.sum(axis=1)
-    parts = [power[:, (frequency >= low) & (frequency < high)].sum(axis=1) / total for low, high in
-             zip(edges, edges[1:], strict=False)]  # fmt: skip
+    parts = [power[:, (frequency >= low) & (frequency < high)].sum(axis=1) / total for low, high in pairwise(edges)]
     out = parts[0] + parts[-1]
     return np.stack([np.log(rms), np.log(np.abs(traces).max(axis=1) / rms), out, *parts[1:-1]], axis=1)
