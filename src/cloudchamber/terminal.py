@@ -23,6 +23,8 @@ PIPE_WIDTH = 120
 
 MOST_RECORDS = 20
 """Of a user's data, whose predictions are shown."""
+MOST_TARGETS = 12
+"""Columns of a table of predictions; a waveform has hundreds, which are in the file."""
 
 
 @contextmanager
@@ -138,13 +140,14 @@ def print_predictions(found: Evaluation, targets: tuple[str, ...]) -> None:
     from rich.table import Column, Table
 
     judged = ["p_value"] if found.p_values else []
-    columns = (Column(name, overflow="fold") for name in ("record", "predictor", *judged, *targets, "in range"))
+    shown = targets[:MOST_TARGETS]
+    columns = (Column(name, overflow="fold") for name in ("record", "predictor", *judged, *shown, "in range"))
     table = Table(*columns, box=None, pad_edge=False)
     for record in range(min(len(found.outside), MOST_RECORDS)):
         for name, prediction in found.predictions.items():
-            stds = prediction.std[record] if prediction.std is not None else [None] * len(targets)
+            stds = [None] * len(shown) if prediction.std is None else prediction.std[record, : len(shown)]
             cells = [f"{found.p_values[name][record]:.3g}" for _ in judged]
-            cells += [short(m, s) for m, s in zip(prediction.mean[record], stds, strict=True)]
+            cells += [short(m, s) for m, s in zip(prediction.mean[record, : len(shown)], stds, strict=True)]
             table.add_row(str(record), name, *cells, "no" if found.outside[record] else "yes")
     console().print(table)
 

@@ -27,6 +27,7 @@ from cloudchamber.schema import BadInput
 PREDICTORS = {
     "mean": ("training <mean>", "floor"),
     "plane": ("plane fit", "baseline"),
+    "spherical": ("spherical fit", "baseline"),
     "standard": ("standard reconstruction", "baseline"),
     "times": ("network, times", "network"),
     "totals": ("network, totals", "network"),
@@ -34,7 +35,16 @@ PREDICTORS = {
     "lstm": ("network, LSTM", "network"),
     "graph": ("graph network", "network"),
 }
-NOISE = {"plane": 2.0, "standard": 1.0, "times": 1.5, "totals": 0.9, "traces": 0.6, "lstm": 0.65, "graph": 0.4}
+NOISE = {
+    "plane": 2.0,
+    "spherical": 1.0,
+    "standard": 0.9,
+    "times": 1.5,
+    "totals": 0.9,
+    "traces": 0.6,
+    "lstm": 0.65,
+    "graph": 0.4,
+}
 UNIT = np.array([0.01, 0.01, 30.0, 30.0, 0.03, 30.0])
 """Of the noise: 0.9 degrees, 45 m, 7 %, 30 g/cm2."""
 COUNT = 300
@@ -54,8 +64,6 @@ class FakeConfig:
     spacing: float = 1500.0
     altitude: float = 1400.0
     timing_noise: float = 8.0
-    members: int = 3
-    variant_members: int = 1
 
 
 def made_up_truth(rng: np.random.Generator) -> np.ndarray:
@@ -171,7 +179,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written(run / "explanations" / "members.h5", alone | {"mass_number": mass})
     written(run / "gallery.h5", gallery(rng))
     lines = ["predictor,member,epoch,train_loss,validation_score,relative_mae"]
-    lines += [f"{name},0,{epoch},{1 / epoch},{0.5 / epoch},{0.5 / epoch}" for name in alone for epoch in (1, 2, 3)]
+    for name in ("times", "totals", "traces", "lstm", "graph"):
+        for member in range(3 if name == "graph" else 1):
+            lines += [f"{name},{member},{epoch},{1 / epoch},{0.5 / epoch},{0.5 / epoch}" for epoch in (1, 2)]
     (run / "history.csv").write_text("\n".join(lines) + "\n")
     return run
 
@@ -274,21 +284,21 @@ def test_requirements_are_judged_by_their_numbers_whichever_way(found: Found) ->
 
 def test_directions_are_judged_beside_the_sphere_in_all_bins(found: Found, quick: None) -> None:
     judged = [
-        met for what, _, _, met in showers_results.criteria(found, "traces") if "angular" in what or "worst" in what
+        met for what, _, _, met in showers_results.criteria(found, "traces") if "spherical" in what or "worst" in what
     ]
     assert judged == [True, True]  # 0.6 of the sphere's noise
     # one bin in which the network is worse
     scores = dict(found.metrics.scores)
     part = next(part for part in found.parts() if part.startswith("lgE"))
     key = ("traces", "test", part, "angular_resolution")
-    scores[key] = replace(scores[key], value=2 * scores["standard", "test", part, "angular_resolution"].value)
+    scores[key] = replace(scores[key], value=2 * scores["spherical", "test", part, "angular_resolution"].value)
     changed = replace(found, metrics=replace(found.metrics, scores=scores))
     worst, where = showers_results.worst_bin(changed, "traces")
     assert where == part
     assert worst is not None
     assert worst.value == pytest.approx(2)
     judged = [
-        m for what, _, _, m in showers_results.criteria(changed, "traces") if "angular" in what or "worst" in what
+        m for what, _, _, m in showers_results.criteria(changed, "traces") if "spherical" in what or "worst" in what
     ]
     assert judged == [True, False]
     text = showers_results.summary(changed).text
@@ -332,11 +342,11 @@ def test_unequal_ensembles_are_compared_by_their_first_networks(
     found: Found, sections: list[Section], quick: None
 ) -> None:
     section = next(one for one in sections if one.title == "What the traces bring")
-    assert "3 networks, the other inputs have 1" in section.text
+    assert "graph network 3 networks), and a larger ensemble is better" in section.text
     assert section.table is not None
     assert section.table.groups == {0: "Ensembles", 5: "First network of each alone"}
     assert len(section.table.rows) == 10
-    equal = showers_results.traces_section(replace(found, config=FakeConfig(variant_members=3)))
+    equal = showers_results.traces_section(replace(found, sizes=dict.fromkeys(found.sizes, 2)))
     assert equal is not None
     assert "larger ensemble" not in equal.text
 

@@ -184,8 +184,8 @@ def away_from(places: Tensor, axis: Tensor) -> Tensor:
 
     CLOSEST is added in quadrature.
     """
-    along = (places @ axis[:, :, None])[..., 0]
-    return ((places.square().sum(dim=2) - along.square()).clamp(min=0) + CLOSEST**2).sqrt()
+    across = places - (places @ axis[:, :, None]) * axis[:, None]
+    return (across.square().sum(dim=2) + CLOSEST**2).sqrt()
 
 
 def plane_axis(share: Tensor, position: Tensor, ways: Tensor) -> Tensor:

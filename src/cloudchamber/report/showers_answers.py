@@ -65,7 +65,7 @@ def truth_section(found: Found) -> Section | None:
     names = whole_answers(found, test)
     if not names:
         return None
-    main = [found.names.sphere, *found.names.main]
+    main = [found.names.standard, *found.names.main]
     shown = [*dict.fromkeys([*(name for name in main if name in names), *names])][:MOST_METHODS]
     order = [name for name in names if name in shown]
     primaries = primary_biases(found, test)
@@ -99,7 +99,7 @@ def bias_text(found: Found, primaries: dict[str, dict[str, tuple[Measured, Measu
         return text
     light, heavy = next(iter(primaries)), list(primaries)[-1]
     lines = []
-    for name in (found.names.sphere, *found.names.main):
+    for name in (found.names.standard, *found.names.main):
         if name in primaries[light]:
             (one, first), (two, second) = primaries[light][name], primaries[heavy][name]
             energies = Measured(two.value - one.value, float(np.hypot(one.error, two.error)), two.n)

@@ -71,6 +71,10 @@ def criteria(found: Found, name: str) -> list[tuple[str, str, str, bool | None]]
     worst, where = worst_bin(found, name)
     label = f" ({drawings.said_range(where)})" if where else ""
     add("the same, worst bin of lg(E/eV)", "≤ 1", worst, unit=label, high=1.0)
+    if found.names.standard in found.metrics.kinds:
+        best = found.metrics.titles[found.names.standard]
+        ratio = found.ratio(name, found.names.standard, ANGLE)
+        rows.append((f"angular resolution over that of: {best}", "no requirement", said(ratio), None))
     add("energy resolution", f"< {100 * LARGEST_ENERGY:g} %", found.score(name, ENERGY), 100, " %", high=LARGEST_ENERGY)
     add("core resolution", f"< {LARGEST_CORE:g} m", found.score(name, CORE), 1, " m", high=LARGEST_CORE)
     low, high = drawings.REQUIRED_COVERAGE
@@ -201,17 +205,19 @@ def comparison_text(found: Found) -> str:
     lines = []
     for part in bins:
         ranked = ranking(found.metrics, part, ANGLE.metric, rules=RULES)
-        sphere = found.score(found.names.sphere, ANGLE, part)
+        standard = found.names.standard
+        physicist = found.score(standard, ANGLE, part)
         if ranked:
             line = f"{drawings.ratio_label(part)}: {found.title(ranked[0][0])}, {said(ranked[0][1])}°"
-            if sphere is not None and ranked[0][0] != found.names.sphere:
-                line += f" ({found.title(found.names.sphere)}: {said(sphere)}°)"
+            if physicist is not None and ranked[0][0] != standard:
+                line += f" ({found.title(standard)}: {said(physicist)}°)"
             lines.append(line)
     text = (
-        "The plane fit takes the front of the shower for a plane. The standard reconstruction takes it for a sphere,"
-        " reads core and energy off the fall of the signals with the distance to the axis, corrected for the zenith"
-        " angle by the method of constant intensity, and the depth off risetimes. Learners on its results (boosted"
-        " trees) and networks are taught by the same simulated showers."
+        "The plane fit takes the front of the shower for a plane. The standard reconstruction takes it for a"
+        " sphere, reads core and energy off the fall of the signals with the distance to the axis, corrected for"
+        " the zenith angle by the method of constant intensity, and the depth off risetimes; it comes with the"
+        " published variance of start times, and with corrections of start times by the traces. Learners on its"
+        " results (boosted trees) and networks are taught by the same simulated showers."
     )
     return text + (f"\n\nBest angular resolution in each bin:\n\n{items(lines)}" if lines else "")
 
@@ -227,11 +233,12 @@ def traces_section(found: Found) -> Section | None:
         return None
     rows, groups = ratio_rows(found)
     steps = [step_line(found, quantity) for quantity in QUANTITIES if found.has(names.traces, quantity)]
-    counts = found.config.members, found.config.variant_members
+    compared = {name: size for name in (names.times, names.totals, *found.networks) if (size := found.sizes.get(name))}
+    sizes = [f"{found.title(name)} {size}" for name, size in compared.items()]
     unequal = (
-        f" The ensemble with traces has {counts[0]} networks, the other inputs have {counts[1]}, and a larger"
-        " ensemble is better by itself; the lower part of the table compares the first network of each."
-        if counts[0] != counts[1] else ""
+        f" Ensembles have different sizes ({listed(sizes)} networks), and a larger ensemble is better by itself; the"
+        " lower part of the table compares the first network of each."
+        if len(set(compared.values())) > 1 else ""
     )  # fmt: skip
     text = (
         "The talk's question: what does a network gain from raw traces? The same network reads start times only; start"

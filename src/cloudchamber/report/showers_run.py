@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from cloudchamber.data.surface_array import TARGETS
 from cloudchamber.metrics.measured import Measured, bootstrap
 from cloudchamber.metrics.showers import bins, core_distance, energy_ratio, opening_angle
 from cloudchamber.report import tables, words
-from cloudchamber.report.files import TEST, Metrics, Score, Scored, read_arrays, read_metrics, read_scored
+from cloudchamber.report.files import TEST, Metrics, Score, Scored, read_arrays, read_history, read_metrics, read_scored
 from cloudchamber.report.tables import Rules
 from cloudchamber.schema import BadInput
 
@@ -47,14 +48,6 @@ class ShowerSettings(Protocol):
     @property
     def timing_noise(self) -> float:
         """Of a station's clock [ns]."""
-
-    @property
-    def members(self) -> int:
-        """Networks in the ensembles of the two main networks."""
-
-    @property
-    def variant_members(self) -> int:
-        """Networks in the other ensembles."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +118,14 @@ class Names:
     Attributes:
         main: the networks that are judged.
         sphere: the physicist's method with a spherical front, beside which directions are judged.
+        standard: the best reconstruction that the physicist has.
         times, totals, traces: the same network with more and more inputs.
         others: further networks that read traces.
     """
 
     main: tuple[str, ...] = ("traces", "graph")
-    sphere: str = "standard"
+    sphere: str = "spherical"
+    standard: str = "standard"
     times: str = "times"
     totals: str = "totals"
     traces: str = "traces"
@@ -146,6 +141,7 @@ class Found:
         metrics: of metrics.json.
         test: answers on the test showers; None if they are missing.
         members: explanation of that name: what first networks say alone, and primaries.
+        sizes: how many networks an ensemble has, by name, where it is known.
         names: who plays which part.
     """
 
@@ -153,6 +149,7 @@ class Found:
     metrics: Metrics
     test: Scored | None
     members: Mapping[str, Values]
+    sizes: Mapping[str, int] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
 
     @property
@@ -246,4 +243,6 @@ def read_run(run: Path, config: ShowerSettings, names: Names) -> Found:
     test = scored.get(TEST)
     if test is not None and not len(test.truth):
         raise BadInput(f"{path}: the truth of {TEST!r} has shape {test.truth.shape}; expected {expected}")
-    return Found(config, metrics, test, read_arrays(run / "explanations" / "members.h5"), names)
+    pairs = {(row.get("predictor", ""), row.get("member", "")) for row in read_history(run / "history.csv")}
+    sizes = Counter(name for name, member in pairs if member)
+    return Found(config, metrics, test, read_arrays(run / "explanations" / "members.h5"), sizes, names)
