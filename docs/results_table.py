@@ -12,6 +12,8 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from cloudchamber.report.validation import met, plain, said_criterion, said_value, said_verdict, validation_of
 
 ROOT = Path(__file__).parents[1]
@@ -255,8 +257,15 @@ def table(metrics: dict) -> str:
     return "\n".join(lines)
 
 
+def winner(known: list[dict]) -> dict | None:
+    """The better of two rows, if it is better by more than both errors together; else none."""
+    first, second = sorted(known, key=lambda row: badness(row["target"], row["metric"], row["value"]))
+    apart = abs(first["value"] - second["value"])
+    return first if apart > np.hypot(first["error"], second["error"]) else None
+
+
 def summary(results: dict[str, dict]) -> str:
-    """One line a study: the measure, the network's number and the physicist's, the better one in bold.
+    """One line a study: the measure, the network's number and the physicist's, the better in bold unless they tie.
 
     Validations of simulators have a table of their own behind it, if there are any.
     """
@@ -268,7 +277,7 @@ def summary(results: dict[str, dict]) -> str:
         measure, sample, target, metric, *duel = DUELS[name]
         rows = {(r["predictor"], r["sample"], r["target"], r["metric"]): r for r in metrics["rows"]}
         known = [rows[one, sample, target, metric] for one in duel]
-        best = min(known, key=lambda row: badness(row["target"], row["metric"], row["value"]))
+        best = winner(known)
         cells = [
             f"{metrics['predictors'][row['predictor']]['title']}: " + (f"**{cell(row)}**" if row is best else cell(row))
             for row in known

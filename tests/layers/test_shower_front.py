@@ -19,6 +19,7 @@ from cloudchamber.layers.shower_front import (
     WITH_SIGNALS,
     WITHOUT_SIGNALS,
     away_from,
+    compressed,
     first_look,
     lateral,
     lateral_fit,
@@ -188,3 +189,11 @@ def test_without_signals_nothing_depends_on_traces() -> None:
     assert inputs.grad is not None
     assert not inputs.grad[..., TRACE:].any()
     assert inputs.grad[..., TIME].any()
+
+
+def test_exported_compression_is_that_of_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = torch.cat([-torch.logspace(-6, 6, 50), torch.zeros(1), torch.logspace(-6, 6, 50)])
+    expected = torch.asinh(values)
+    torch.testing.assert_close(compressed(values), expected)
+    monkeypatch.setattr("torch.onnx.is_in_onnx_export", lambda: True)
+    torch.testing.assert_close(compressed(values), expected, rtol=1e-5, atol=1e-6)  # single precision near 1

@@ -25,8 +25,11 @@ from cloudchamber.study import PredictorStudy
 SIZES = (1, 7, 256)
 """Numbers of samples at which the file is compared with PyTorch; it is traced with another."""
 TRACED = 3
-TOLERANCE = 1e-4
-"""Largest difference from PyTorch, in units of the predicted standard deviation: both compute in single precision."""
+TOLERANCE = 1e-3
+"""Largest difference from PyTorch, in units of the predicted standard deviation: both compute in single precision.
+
+One unit in the last place of lg(energy / eV) = 19.5, say, is 1e-4 of a standard deviation of 0.02.
+"""
 
 
 def export_ensemble(run: Run[PredictorStudy], output: Path) -> Path:

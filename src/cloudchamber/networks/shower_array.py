@@ -5,6 +5,8 @@ of a trace; with the start time they are images of the array, which densely conn
 arXiv:1608.06993) of separable convolutions (Chollet, arXiv:1610.02357) read, with a tower for each task. Unlike the
 publication's, this one corrects a first look (``layers.shower_front``): it sees delays after that front, and positions
 relative to that core as further images; without signals, after a plane front and relative to the triggered stations.
+The images also give weights and corrections for fits of front and lateral distribution (``layers.learned_fit``), and a
+tower sees sums over the array besides its flattened images.
 
 In an array of triangles every odd row is shifted by half a spacing. Images here have axial coordinates (Hoogeboom et
 al., arXiv:1803.02108): a step along a row, and a step up to the right; of the 3 x 3 kernel the two corners that are no
