@@ -122,8 +122,8 @@ def test_lateral_fit_is_near_that_of_a_general_solver() -> None:
 
 def test_slopes_of_lateral_distribution_are_its_derivatives() -> None:
     inputs, truth = modelled_showers(6, 9, curved=True, heights=20.0)
-    places, axis, core = inputs[..., : Z + 1].double(), truth[:, :3].double(), truth[:, 3:5].double()
-    core.requires_grad_()
+    places, core = inputs[..., : Z + 1].double(), truth[:, 3:5].double().requires_grad_()
+    axis = torch.nn.functional.normalize(truth[:, :3].double(), dim=1)  # the slopes take it as a unit vector
     expected = lateral(away_from(moved(places, core), axis), steepness(axis))
     slopes = lateral_slopes(places, axis, core)
     for station in range(25):

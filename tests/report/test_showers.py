@@ -18,9 +18,10 @@ from cloudchamber.metrics import measured
 from cloudchamber.metrics.measured import Measured
 from cloudchamber.metrics.showers import shower_rows
 from cloudchamber.report import showers_answers, showers_results
+from cloudchamber.report.interactions_figures import looks
 from cloudchamber.report.page import Section, write_page
 from cloudchamber.report.showers import shower_sections
-from cloudchamber.report.showers_figures import ANSWERS, bias_figure, resolution_figure
+from cloudchamber.report.showers_figures import ANSWERS, bias_figure, own_looks, resolution_figure
 from cloudchamber.report.showers_run import QUANTITIES, Found, Names, paired_ratio, read_run
 from cloudchamber.schema import BadInput
 
@@ -399,6 +400,13 @@ def test_the_figure_shows_every_method_where_its_numbers_are(found: Found) -> No
     bins = [part for part in found.parts() if part.startswith("lgE")]
     assert heights == pytest.approx([found.score("plane", QUANTITIES[0], part).value for part in bins])
     assert len(drawing.axes[2].containers) == len(names) - 1  # a plane fit has no core
+
+
+def test_no_two_methods_have_the_same_colour() -> None:
+    kinds = {"mean": "floor"} | {f"fit{n}": "baseline" for n in range(5)} | {f"net{n}": "network" for n in range(5)}
+    look = own_looks(kinds)
+    assert len({one.colour for one in look.values()}) == len(kinds)
+    assert look["net0"].colour == looks(kinds)["net0"].colour  # networks look the same in all figures
 
 
 def test_biases_have_a_panel_for_primaries_only_where_known(found: Found) -> None:

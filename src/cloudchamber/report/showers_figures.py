@@ -6,6 +6,7 @@ Every method has a colour, a marker and dashes of its own, the same in all figur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,22 @@ ENERGY, ZENITH = "lgE ", "zenith "
 BIN_LABELS = {ENERGY: r"true $\lg(E/\mathrm{eV})$", ZENITH: "true zenith angle [°]"}
 REQUIRED_COVERAGE = (0.65, 0.71)
 """Of 68 % intervals."""
+
+
+def own_looks(kinds: Mapping[str, str]) -> dict[str, Look]:
+    """How methods are drawn; of two that would share a colour, the physicist's is black.
+
+    Args:
+        kinds: of the predictors by name.
+    """
+    look = looks(kinds)
+    taken = {look[name].colour for name, kind in kinds.items() if kind in ("network", "floor")}
+    for name, kind in kinds.items():
+        if kind not in ("network", "floor"):
+            if look[name].colour in taken:
+                look[name] = replace(look[name], colour=INK)
+            taken.add(look[name].colour)
+    return look
 
 
 def said_range(part: str) -> str:
@@ -90,7 +107,7 @@ def resolution_figure(found: Found) -> Drawing:
 
     A floor is drawn where it is no farther than half as much again from the worst method.
     """
-    look, kinds = looks(found.metrics.kinds), found.metrics.kinds
+    look, kinds = own_looks(found.metrics.kinds), found.metrics.kinds
     starts = [start for start in (ENERGY, ZENITH) if any(part.startswith(start) for part in found.parts())]
     drawing, panels = grid(len(QUANTITIES) * len(starts), len(starts), 1.9)
     handles: dict[str, Any] = {}
@@ -123,7 +140,7 @@ def resolution_figure(found: Found) -> Drawing:
 def opening_angles(found: Found, test: Scored) -> Drawing:
     """Part of the test showers whose direction is off by less than an angle, a line a method."""
     drawing, (axes,) = grid(1, 1, 2.9)
-    look = looks(found.metrics.kinds)
+    look = own_looks(found.metrics.kinds)
     handles: dict[str, Any] = {}
     for name, answer in test.predictions.items():
         if not found.has(name, QUANTITIES[0]):
@@ -152,7 +169,7 @@ def ratio_figure(found: Found, names: Sequence[str], other: str) -> Drawing:
         names: the methods.
         other: the method in the denominator.
     """
-    look = looks(found.metrics.kinds)
+    look = own_looks(found.metrics.kinds)
     drawing, panels = grid(len(QUANTITIES), 2, 2.1)
     handles: dict[str, Any] = {}
     parts = found.parts()
@@ -238,7 +255,7 @@ def bias_figure(found: Found, primaries: Mapping[str, Mapping[str, tuple[Measure
         found: what is known of the run.
         primaries: by title of the primary and method, biases of energy (relative) and depth [g/cm2].
     """
-    look, kinds = looks(found.metrics.kinds), found.metrics.kinds
+    look, kinds = own_looks(found.metrics.kinds), found.metrics.kinds
     groups: list[tuple[str, list[str]]] = [
         (BIN_LABELS[start], [part for part in found.parts() if part.startswith(start)]) for start in (ENERGY, ZENITH)
     ]
@@ -281,7 +298,7 @@ def coverage_in_bins(found: Found, test: Scored, names: Sequence[str], columns: 
         names: methods that state uncertainties.
         columns: targets.
     """
-    look = looks(found.metrics.kinds)
+    look = own_looks(found.metrics.kinds)
     drawing, panels = grid(len(columns), 2, 2.1)
     handles: dict[str, Any] = {}
     parts = [(part, inside) for part, inside in bins(test.truth) if part in found.parts()]

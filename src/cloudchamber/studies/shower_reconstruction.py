@@ -113,7 +113,7 @@ study = PredictorStudy(
     rows=rows,
     headline=("graph", "all", "angular_resolution"),
     gallery=late("cloudchamber.explain.showers:gallery"),
-    explanations={name: late(f"cloudchamber.explain.showers:{name}") for name in ("variables", "relevance")},
+    explanations={name: late(f"cloudchamber.explain.showers:{name}") for name in ("variables", "relevance", "members")},
     sections=late("cloudchamber.report.showers:shower_sections"),
     citation="M. Erdmann, J. Glombitza, D. Walz, Astropart. Phys. 97 (2018) 46, arXiv:1708.00647",
 )
