@@ -14,15 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.simulators.airshower.development import INVISIBLE, muon_number
-from cloudchamber.simulators.airshower.showers import (
-    PARTICLE_SIGNAL,
-    ShowerOptions,
-    axes,
-    draw,
-    expected,
-    offset_grid,
-    station_geometry,
-)
+from cloudchamber.simulators.airshower.showers import PARTICLE_SIGNAL, axes, draw, expected, station_geometry
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions, offset_grid
 from cloudchamber.simulators.airshower.water_cherenkov import AREA, PHOTOELECTRONS, projected_area
 
 SHOWERS, SEED, DRAWS = 1500, 3, 200

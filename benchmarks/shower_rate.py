@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from cloudchamber.simulators.airshower.showers import ShowerOptions, offset_grid, simulate_showers
+from cloudchamber.simulators.airshower.showers import simulate_showers
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions, offset_grid
 
 ROUNDS, SHOWERS = 5, 500
 

@@ -19,8 +19,9 @@ from cloudchamber.baselines.shower_front import (
     upward,
 )
 from cloudchamber.baselines.shower_stations import SIGNAL, T50
-from cloudchamber.data.surface_array import SPEED_OF_LIGHT, STATUS, TIME
-from cloudchamber.simulators.airshower.showers import ShowerOptions, axes, offset_grid
+from cloudchamber.data.surface_array import STATUS, TIME
+from cloudchamber.simulators.airshower.showers import axes
+from cloudchamber.simulators.airshower.surface_array import LIGHT, ShowerOptions, offset_grid
 
 Floats = NDArray[np.float64]
 
@@ -49,9 +50,9 @@ def fronts(count: int, seed: int, radius: float, within: float = 2600.0, hills: 
     stations[..., :3] = array
     stations[..., STATUS] = r < within
     if radius > 1e8:
-        times = -along / SPEED_OF_LIGHT
+        times = -along / LIGHT
     else:
-        times = (np.linalg.norm(array - core[:, None] - radius * axis[:, None], axis=2) - radius) / SPEED_OF_LIGHT
+        times = (np.linalg.norm(array - core[:, None] - radius * axis[:, None], axis=2) - radius) / LIGHT
     stations[..., TIME] = np.where(r < within, times + 1e4, 0)
     stations[..., SIGNAL], stations[..., T50] = 100.0, 200.0
     return Toy(stations, axis[:, :2].copy(), core[:, :2].copy())

@@ -22,7 +22,8 @@ from cloudchamber.baselines.shower_lateral import (
 )
 from cloudchamber.baselines.shower_stations import SIGNAL
 from cloudchamber.data.surface_array import DEAD, SATURATED, STATUS, TRIGGERED
-from cloudchamber.simulators.airshower.showers import ShowerOptions, axes, offset_grid
+from cloudchamber.simulators.airshower.showers import axes
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions, offset_grid
 
 Floats = NDArray[np.float64]
 

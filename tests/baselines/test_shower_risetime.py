@@ -12,7 +12,8 @@ from cloudchamber.baselines.shower_lateral import from_axis, secant_of
 from cloudchamber.baselines.shower_risetime import SPREAD, Bend, Risetime, learn_risetime
 from cloudchamber.baselines.shower_stations import RISETIME, SIGNAL
 from cloudchamber.data.surface_array import SATURATED, STATUS
-from cloudchamber.simulators.airshower.showers import ShowerOptions, axes, offset_grid
+from cloudchamber.simulators.airshower.showers import axes
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions, offset_grid
 
 Floats = NDArray[np.float64]
 

@@ -5,8 +5,9 @@ import pytest
 
 from cloudchamber.baselines.shower_stations import RISETIME, SIGNAL, T50, read_stations
 from cloudchamber.data.samples import Inputs
-from cloudchamber.data.surface_array import BIN_WIDTH, PRE_TRIGGER, STATUS, TRACE
+from cloudchamber.data.surface_array import STATUS, TRACE
 from cloudchamber.schema import BadInput
+from cloudchamber.simulators.airshower.surface_array import BIN, PRE_TRIGGER
 
 
 def showers(count: int, triggered: int) -> Inputs:
@@ -20,8 +21,8 @@ def showers(count: int, triggered: int) -> Inputs:
 def test_a_flat_trace_has_its_total_half_and_risetime() -> None:
     read = read_stations(showers(2, 3))
     assert read[0, 0, SIGNAL] == 20
-    assert read[0, 0, T50] == pytest.approx(10 * BIN_WIDTH)
-    assert read[0, 0, RISETIME] == pytest.approx(8 * BIN_WIDTH)  # from 10 % to 50 % of 20 bins
+    assert read[0, 0, T50] == pytest.approx(10 * BIN)
+    assert read[0, 0, RISETIME] == pytest.approx(8 * BIN)  # from 10 % to 50 % of 20 bins
     assert not read[0, 3:, SIGNAL:].any()
 
 

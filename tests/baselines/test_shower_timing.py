@@ -11,7 +11,8 @@ from cloudchamber.baselines.shower_lateral import from_axis
 from cloudchamber.baselines.shower_stations import RISETIME, SIGNAL, T50
 from cloudchamber.baselines.shower_timing import learn_start_times, quadratic
 from cloudchamber.data.surface_array import STATUS, TIME
-from cloudchamber.simulators.airshower.showers import ShowerOptions, axes, offset_grid
+from cloudchamber.simulators.airshower.showers import axes
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions, offset_grid
 
 Floats = NDArray[np.float64]
 

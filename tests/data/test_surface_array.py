@@ -80,6 +80,7 @@ def test_augmentation_kills_stations_but_leaves_a_direction() -> None:
         ({"station": np.array([0, 2, 9, 3, 0, 1, 2])}, "station 9: the array has stations 0 to 4"),
         ({"station": np.array([0, 2, 2, 3, 0, 1, 2])}, "stands twice"),
         ({"station": np.array([0, 2, 4, 3, 0, 1, 4])}, "triggered and not working"),
+        ({"trace": np.zeros((7, 20), np.float32)}, "7 of 7 traces hold no signal .the first: shower 0, station 0"),
     ],
 )
 def test_impossible_showers_are_refused_in_one_line(changes: dict[str, np.ndarray], words: str) -> None:
@@ -109,10 +110,10 @@ def test_station_files_are_read_with_comments_and_commas(tmp_path: Path) -> None
     ("text", "words"),
     [
         ("0 0\n1 0\n", "2 stations: a direction needs 3"),
-        ("0 0\n1500 0\n0 0\n0 1500\n", r"stations 1 and 3 stand at one place \(0, 0\): remove one"),
-        ("0 0\n1500 nan\n0 1500\n", "station 2 is .1500.0, nan.: need x y"),
+        ("0 0\n1500 0\n0 0\n0 1500\n", r"line 1 and line 3 stand at one place \(0, 0\): remove one"),
+        ("0 0\n1500 nan\n0 1500\n", "line 2 is .1500.0, nan.: need x y"),
         ("0 0\n1500 zero\n0 1500\n", ":2: '1500 zero': need x y"),
-        ("0 0\n1500\n0 1500\n", "station 2 is"),
+        ("0 0\n# far\n1500\n0 1500\n", "line 3 is"),
         ("0 0\n1500 0\n3000 0\n", "on one line"),
     ],
 )

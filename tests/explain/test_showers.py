@@ -11,17 +11,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from cloudchamber.data.samples import ArrayRecords, Samples
-from cloudchamber.data.surface_array import (
-    DEAD,
-    SHOWER_SCHEMA,
-    SPEED_OF_LIGHT,
-    STATUS,
-    TARGETS,
-    TIME,
-    TRACE,
-    TRIGGERED,
-    targets_of,
-)
+from cloudchamber.data.surface_array import DEAD, SHOWER_SCHEMA, STATUS, TARGETS, TIME, TRACE, TRIGGERED, targets_of
 from cloudchamber.experiments.showers import ShowerConfig, inputs, layout_of, simulate
 from cloudchamber.explain import shower_relevance, showers
 from cloudchamber.explain.shower_gallery import RADII, mean_track
@@ -32,6 +22,7 @@ from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.networks.shower_array import ShowerArray
 from cloudchamber.networks.shower_graph import ShowerGraph
 from cloudchamber.simulators.airshower.atmosphere import height_of
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 from cloudchamber.simulators.airshower.water_cherenkov import muon_signal
 
 CONFIG = ShowerConfig(rows=5, columns=5, bins=60, lg_energy_min=19.3, lg_energy_max=19.5, zenith_max=40)
@@ -90,8 +81,8 @@ def test_distance_and_delay_of_stations_follow_from_true_geometry(records: Array
             place = places[arrays["station"][row]]
             away = np.linalg.norm(np.cross(place - core, axis))
             assert found.distance[row] == pytest.approx(max(away, 10.0), rel=1e-9)
-            plane = -(place - core) @ axis / SPEED_OF_LIGHT
-            sphere = (np.linalg.norm(place - origin) - np.linalg.norm(core - origin)) / SPEED_OF_LIGHT
+            plane = -(place - core) @ axis / LIGHT
+            sphere = (np.linalg.norm(place - origin) - np.linalg.norm(core - origin)) / LIGHT
             assert found.delay[row] == pytest.approx(arrays["start_time"][row] - plane, abs=1e-6)
             assert found.residual[row] == pytest.approx(arrays["start_time"][row] - sphere, abs=1e-6)
         first += count

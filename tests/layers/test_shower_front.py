@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from cloudchamber.data.surface_array import SATURATED, SPEED_OF_LIGHT, STATUS, TIME, TRACE, X, Y, Z
+from cloudchamber.data.surface_array import SATURATED, STATUS, TIME, TRACE, X, Y, Z
 from cloudchamber.layers.shower_front import (
     CLOSEST,
     CURVATURE,
@@ -28,6 +28,7 @@ from cloudchamber.layers.shower_front import (
     solved,
     steepness,
 )
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 
 def modelled_showers(number: int, seed: int, curved: bool, heights: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -50,7 +51,7 @@ def modelled_showers(number: int, seed: int, curved: bool, heights: float = 0.0)
     beta = STEEPNESS - LESS_STEEP * (1 / axis[:, 2:] - 1.27)
     shape = -beta * (np.log10(np.sqrt(squared) / 1000) + np.log10((np.sqrt(squared) + 700) / 1700))
     inputs[:, :12, TRACE + 5] = 10 ** (size[:, None] + shape)
-    time = (curved * squared / (2 * CURVATURE) - along) / SPEED_OF_LIGHT
+    time = (curved * squared / (2 * CURVATURE) - along) / LIGHT
     inputs[:, :12, TIME] = time - time.min(axis=1, keepdims=True)
     truth = np.concatenate([axis, core, size[:, None]], axis=1)
     return torch.from_numpy(inputs.astype(np.float32)), torch.from_numpy(truth.astype(np.float32))

@@ -24,7 +24,8 @@ from numba import njit
 from scipy.optimize import minimize
 
 from cloudchamber.baselines.shower_stations import SIGNAL, T50, Floats
-from cloudchamber.data.surface_array import SPEED_OF_LIGHT, STATUS, TIME, TRIGGERED, X, Y, Z
+from cloudchamber.data.surface_array import STATUS, TIME, TRIGGERED, X, Y, Z
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 STEEPEST = 0.94
 """Largest sine of the zenith angle that a fit may say: 70 degrees, ten more than showers have."""
@@ -249,7 +250,7 @@ def _planes(places: Floats, times: Floats, variance: Floats) -> tuple[Floats, Fl
         x = x - (weights * x).sum() / total
         y = y - (weights * y).sum() / total
         z = z - (weights * z).sum() / total
-        ct = SPEED_OF_LIGHT * (times[shower] - (weights * times[shower]).sum() / total)
+        ct = LIGHT * (times[shower] - (weights * times[shower]).sum() / total)
         xx, xy, yy = (weights * x * x).sum(), (weights * x * y).sum(), (weights * y * y).sum()
         # the two directions of the stations' spread; across stations on a line nothing is known
         mean, half = (xx + yy) / 2, math.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
@@ -265,14 +266,14 @@ def _planes(places: Floats, times: Floats, variance: Floats) -> tuple[Floats, Fl
                 second = (-sine * bx + cosine * by) / (mean - half)
             u, v, w = _clipped(cosine * first - sine * second, sine * first + cosine * second)
         axis[shower] = u, v
-        light2 = SPEED_OF_LIGHT**2
+        light2 = LIGHT**2
         large, small = light2 / (mean + half), 0.25
         if mean - half > 1e-3 * (mean + half):
             small = light2 / (mean - half)
         covariance[shower, 0, 0] = large * cosine**2 + small * sine**2
         covariance[shower, 1, 1] = large * sine**2 + small * cosine**2
         covariance[shower, 0, 1] = covariance[shower, 1, 0] = (large - small) * sine * cosine
-        chi2[shower] = (weights * ((ct + x * u + y * v + z * w) / SPEED_OF_LIGHT) ** 2).sum()
+        chi2[shower] = (weights * ((ct + x * u + y * v + z * w) / LIGHT) ** 2).sum()
     return axis, covariance, chi2
 
 
@@ -297,7 +298,7 @@ def front_delay(place: Floats, core: Floats, u: float, v: float, w: float, curva
     root = math.sqrt((1 - curvature * h) ** 2 + curvature**2 * max(square - h * h, 0.0))
     path = (-2 * h + curvature * square) / (1 + root)
     slope = (square - path * (-h + curvature * square) / max(root, 1e-6)) / (1 + root)
-    return path / SPEED_OF_LIGHT, slope / SPEED_OF_LIGHT
+    return path / LIGHT, slope / LIGHT
 
 
 @njit(cache=True, nogil=True)
@@ -317,9 +318,9 @@ def _system(
             time, slope = front_delay(places[one], core, u, v, w, point[2])
             # abs(x - R axis) by the axis: -R (x - R axis) / abs(x - R axis), along the horizontal tangents
             dx, dy, dz = places[one, 0] - core[0], places[one, 1] - core[1], places[one, 2]
-            far = point[2] * (SPEED_OF_LIGHT * time) + 1
-            rows[one, 0] = -(dx - dz * u / w) / far / SPEED_OF_LIGHT
-            rows[one, 1] = -(dy - dz * v / w) / far / SPEED_OF_LIGHT
+            far = point[2] * (LIGHT * time) + 1
+            rows[one, 0] = -(dx - dz * u / w) / far / LIGHT
+            rows[one, 1] = -(dy - dz * v / w) / far / LIGHT
             rows[one, 2] = slope
             residuals[one] = times[one] - time
             weights[one] = 1 / variance[one]

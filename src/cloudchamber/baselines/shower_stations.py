@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.data.samples import Inputs
-from cloudchamber.data.surface_array import BIN_WIDTH, LEAST_STATIONS, PRE_TRIGGER, STATUS, TRACE, TRIGGERED
+from cloudchamber.data.surface_array import LEAST_STATIONS, STATUS, TRACE, TRIGGERED
 from cloudchamber.schema import BadInput
+from cloudchamber.simulators.airshower.surface_array import BIN, PRE_TRIGGER
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +52,7 @@ def read_stations(inputs: Inputs) -> Floats:
     traces = inputs[triggered][:, TRACE:].astype(np.float64)
     half = reached(traces, 0.5)
     found[triggered, SIGNAL] = traces.sum(axis=1)
-    found[triggered, T50] = np.maximum(half, BIN_WIDTH / 2)
+    found[triggered, T50] = np.maximum(half, BIN / 2)
     found[triggered, RISETIME] = half - reached(traces, 0.1)
     return found
 
@@ -71,4 +72,4 @@ def reached(traces: Floats, fraction: float) -> Floats:
     rows = np.arange(len(traces))
     before = np.where(after > 0, running[rows, after - 1], 0.0)
     step = np.maximum(running[rows, after] - before, 1e-12)
-    return np.asarray(BIN_WIDTH * (after + np.clip((level - before) / step, 0, 1)))
+    return np.asarray(BIN * (after + np.clip((level - before) / step, 0, 1)))

@@ -16,19 +16,14 @@ from numpy.typing import NDArray
 
 from cloudchamber.data.samples import Inputs
 from cloudchamber.schema import Array, Arrays, BadInput
+from cloudchamber.simulators.airshower.surface_array import BIN, PRE_TRIGGER
 
 X, Y, Z, STATUS, TIME, SATURATED, TRACE = range(7)
 """Columns of a station: position [m], status, start time [ns], whether the trace is clipped, and where it begins."""
 TRIGGERED, SILENT, DEAD = 1, 0, -1
 """Values of STATUS."""
-PRE_TRIGGER = 5
-"""The bin of the trace in which the first particle arrives."""
-BIN_WIDTH = 25.0
-"""Of the traces [ns]."""
 LEAST_STATIONS = 3
 """Triggered stations that a direction needs."""
-SPEED_OF_LIGHT = 0.299792458
-"""In metres a nanosecond."""
 TARGETS = ("axis_x", "axis_y", "core_x", "core_y", "lg_energy", "xmax")
 """What is reconstructed: unit vector towards the origin of the shower (its z component follows), core [m], log10 of the
 energy in eV, depth of the shower maximum [g/cm2]."""
@@ -83,7 +78,7 @@ def station_inputs(showers: Arrays, layout: NDArray[np.float64], dead_fraction: 
 
     Raises:
         BadInput: traces of another sampling; showers with fewer than LEAST_STATIONS triggered stations; a station that
-            is not in the array, twice in a shower, or triggered though dead.
+            is not in the array, twice in a shower, triggered though dead, or triggered without a signal.
     """
     trace, station, counts = showers["trace"], showers["station"], showers["stations"]
     _check(showers, len(layout))
@@ -115,9 +110,9 @@ def station_inputs(showers: Arrays, layout: NDArray[np.float64], dead_fraction: 
 
 def _check(showers: Arrays, stations: int) -> None:
     counts, station = showers["stations"], showers["station"]
-    wrong = showers["bin_width"][np.abs(showers["bin_width"] - BIN_WIDTH) > 1e-3 * BIN_WIDTH]
+    wrong = showers["bin_width"][np.abs(showers["bin_width"] - BIN) > 1e-3 * BIN]
     if len(wrong):
-        raise BadInput(f"traces have bins of {wrong[0]:g} ns, expected {BIN_WIDTH:g} ns: resample them")
+        raise BadInput(f"traces have bins of {wrong[0]:g} ns, expected {BIN:g} ns: resample them")
     few = np.flatnonzero(counts < LEAST_STATIONS)
     if len(few):
         silent = int((counts == 0).sum())
@@ -128,36 +123,44 @@ def _check(showers: Arrays, stations: int) -> None:
     if len(station) and station.max() >= stations:
         raise BadInput(f"station {station.max()}: the array has stations 0 to {stations - 1}")
     rows = np.repeat(np.arange(len(counts)), counts)
+    dark = np.flatnonzero(showers["trace"].sum(axis=1) <= 0)
+    if len(dark):
+        raise BadInput(
+            f"{len(dark)} of {len(station)} traces hold no signal (the first: shower {rows[dark[0]]}, station "
+            f"{station[dark[0]]}): a station without signal has no row"
+        )
     if len(np.unique(rows * stations + station)) < len(rows):
         raise BadInput("a station stands twice in a shower: give each triggered station once")
     if not showers["working"][rows, station].all():
         raise BadInput("a station is triggered and not working: set its working to 1, or leave its row out")
 
 
-def checked_layout(positions: Sequence[Sequence[float]], source: str) -> tuple[tuple[float, float, float], ...]:
+def checked_layout(
+    positions: Sequence[Sequence[float]], source: str, places: Sequence[str] | None = None
+) -> tuple[tuple[float, float, float], ...]:
     """Positions (x, y, z) [m] of the stations of an array, as they were given.
 
     Args:
         positions: x, y and perhaps z of every station.
         source: where they come from, for messages.
+        places: what messages call each station, such as "line 4"; None for their numbers from 1.
 
     Raises:
         BadInput: fewer than three stations, not two or three finite numbers each, two at one place, or all on a line.
     """
+    names = places or [f"station {number}" for number in range(1, len(positions) + 1)]
     found = []
-    for number, place in enumerate(positions, start=1):
+    for name, place in zip(names, positions, strict=True):
         if len(place) not in (2, 3) or not np.isfinite(place).all():
-            raise BadInput(f"{source}: station {number} is {tuple(place)}: need x y [z] in m, finite numbers")
+            raise BadInput(f"{source}: {name} is {tuple(place)}: need x y [z] in m, finite numbers")
         found.append((float(place[0]), float(place[1]), float(place[2]) if len(place) == 3 else 0.0))
     if len(found) < LEAST_STATIONS:
         raise BadInput(f"{source}: {len(found)} stations: a direction needs {LEAST_STATIONS}")
-    seen: dict[tuple[float, float], int] = {}
-    for number, (x, y, _) in enumerate(found, start=1):
+    seen: dict[tuple[float, float], str] = {}
+    for name, (x, y, _) in zip(names, found, strict=True):
         if (x, y) in seen:
-            raise BadInput(
-                f"{source}: stations {seen[x, y]} and {number} stand at one place ({x:g}, {y:g}): remove one"
-            )
-        seen[x, y] = number
+            raise BadInput(f"{source}: {seen[x, y]} and {name} stand at one place ({x:g}, {y:g}): remove one")
+        seen[x, y] = name
     flat = np.array(found)[:, :2]
     if np.linalg.matrix_rank(flat - flat.mean(axis=0), tol=1.0) < 2:
         raise BadInput(f"{source}: all stations stand on one line: a direction needs a plane")
@@ -174,13 +177,14 @@ def read_layout(path: Path) -> tuple[tuple[float, float, float], ...]:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read stations from {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
-    positions = []
+    positions, places = [], []
     for number, line in enumerate(lines, start=1):
         words = line.split("#", maxsplit=1)[0].replace(",", " ").split()
         if not words:
             continue
         try:
             positions.append([float(word) for word in words])
+            places.append(f"line {number}")
         except ValueError:
             raise BadInput(f"{path}:{number}: {line.strip()!r}: need x y [z] in m, numbers") from None
-    return checked_layout(positions, str(path))
+    return checked_layout(positions, str(path), places)

@@ -14,18 +14,14 @@ from pydantic import BeforeValidator, Field
 
 from cloudchamber.data.samples import Inputs
 from cloudchamber.data.surface_array import (
-    BIN_WIDTH,
+    LEAST_STATIONS,
     SHOWER_SCHEMA,
-    STATUS,
-    TIME,
-    TRACE,
-    TRIGGERED,
     checked_layout,
     read_layout,
     station_inputs,
 )
 from cloudchamber.schema import Arrays, BadInput, Learning
-from cloudchamber.simulators.airshower.showers import ShowerOptions, offset_grid, simulate_showers
+from cloudchamber.simulators.airshower.surface_array import BIN, ShowerOptions, offset_grid
 
 
 def _stations(value: Any) -> Any:
@@ -44,8 +40,9 @@ class ShowerConfig(ShowerOptions):
     """What is simulated and learned."""
 
     layout: Annotated[tuple[tuple[float, float, float], ...] | None, BeforeValidator(_stations)] = Field(
-        None, description="positions of the stations, or a text file of x y [z] in m; none: rows and columns"
+        None, description="stations, or a text file of x y [z] in m; x and y count from their mean; none: rows, columns"
     )
+    least_stations: int = Field(LEAST_STATIONS, ge=LEAST_STATIONS, description="triggered stations that make an event")
     records: Learning[int] = Field(50_000, ge=30, description="showers")
     members: Learning[int] = Field(3, ge=1, description="graph networks in their ensemble")
     variant_members: Learning[int] = Field(1, ge=1, description="networks on the grid in each of their ensembles")
@@ -56,14 +53,20 @@ class ShowerConfig(ShowerOptions):
 
 
 def layout_of(config: ShowerConfig) -> NDArray[np.float64]:
-    """Positions of the stations (station, 3) [m]."""
-    return offset_grid(config) if config.layout is None else np.array(config.layout)
+    """Positions of the stations (station, 3) [m]; x and y from their mean, which is the centre of the array."""
+    if config.layout is None:
+        return offset_grid(config)
+    positions = np.array(config.layout)
+    positions[:, :2] -= positions[:, :2].mean(axis=0)
+    return positions
 
 
 def simulate(config: ShowerConfig, first: int, count: int, seeds: np.random.SeedSequence) -> Arrays:
     """Showers that trigger the array; columns as SHOWER_SCHEMA says."""
+    from cloudchamber.simulators.airshower.showers import simulate_showers
+
     found = simulate_showers(config, layout_of(config), count, np.random.default_rng(seeds))
-    found["bin_width"] = np.full(count, BIN_WIDTH)
+    found["bin_width"] = np.full(count, BIN)
     return {name: found[name].astype(array.dtype) for name, array in SHOWER_SCHEMA.items()}
 
 
@@ -78,8 +81,19 @@ def lengths(config: ShowerConfig) -> dict[str, int]:
 
 
 def resembles(found: Inputs) -> NDArray[np.float64]:
-    """What tells whether showers lie in the range of the training's: signal, stations, and the latest start time."""
-    lit = found[:, :, STATUS] == TRIGGERED
-    signal = np.log10(np.maximum(found[:, :, TRACE:].sum(axis=(1, 2), dtype=np.float64), 0.1))
-    latest = np.where(lit, found[:, :, TIME], 0).max(axis=1).astype(np.float64)
-    return np.column_stack([signal, np.log10(lit.sum(axis=1)), latest])
+    """What tells whether showers lie in the range of the training's: log10 of the energy, and the zenith angle.
+
+    Both by fits with published constants (plane front, lateral distribution, constant-intensity cut), so that nothing
+    learned from the training judges what is unlike it.
+
+    Returns:
+        (shower, 2): log10(E / eV), and the squared cosine of the zenith angle, in which showers are uniform.
+    """
+    from cloudchamber.baselines.shower_front import Timing, plane_fit
+    from cloudchamber.baselines.shower_lateral import Calibration, Lateral, lateral_fit
+    from cloudchamber.baselines.shower_stations import read_stations
+
+    stations = read_stations(found)
+    axis = plane_fit(stations, Timing()).axis
+    size = lateral_fit(stations, axis, Lateral())
+    return np.column_stack([Calibration().lg_energy(size.log_size, axis), 1 - np.square(axis).sum(axis=1)])

@@ -21,7 +21,8 @@ from cloudchamber.simulators.airshower.development import (
     profile_maximum,
     profile_shape,
 )
-from cloudchamber.simulators.airshower.showers import ShowerOptions, axes, expected, offset_grid, station_geometry
+from cloudchamber.simulators.airshower.showers import axes, expected, station_geometry
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions, offset_grid
 
 MOST = 4000
 """Showers whose stations are looked at."""

@@ -78,11 +78,11 @@ def relevance_of_bins(
             begin = torch.from_numpy(usual[start : start + size])
             way = part[..., TRACE:] - begin
             there = torch.cat([begin + (step + 0.5) / steps * way for step in range(steps)])
-            there.requires_grad_(requires_grad=True)
+            there.requires_grad = True
             said = answer(torch.cat([part[..., :TRACE].repeat(steps, 1, 1), there], dim=2))
             for place, column in enumerate(columns):
                 (slope,) = torch.autograd.grad(said[:, column].sum(), there, retain_graph=True)
-                mean = slope.double().unflatten(0, (steps, len(part))).mean(dim=0)
+                mean = slope.double().reshape(steps, *part[..., TRACE:].shape).mean(dim=0)
                 gradient[place, start : start + size] = mean.numpy()
     # what a bin does by its part in the total signal, which stays as it is, is the same for all bins
     gradient -= (gradient * shapes).sum(axis=3, keepdims=True)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloudchamber.baselines.shower_stations import reached
-from cloudchamber.data.surface_array import SPEED_OF_LIGHT
 from cloudchamber.schema import Arrays
 from cloudchamber.simulators.airshower.arrival_time import electromagnetic_front
 from cloudchamber.simulators.airshower.showers import axes, station_geometry
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 Floats = NDArray[np.float64]
 SMALLEST_SIGNAL = 0.1
@@ -80,7 +80,7 @@ def true_stations(showers: Arrays, places: Floats, altitude: float) -> Stations:
         shower, station, distance, signal,
         muon_fraction=np.minimum(showers["muon_signal"] / signal, 1.0),
         risetime=reached(trace, 0.5) - reached(trace, 0.1),
-        delay=showers["start_time"].astype(np.float64) + away / SPEED_OF_LIGHT,
+        delay=showers["start_time"].astype(np.float64) + away / LIGHT,
         front=front,
         zenith=np.degrees(showers["zenith"].astype(np.float64))[shower],
     )  # fmt: skip

@@ -30,7 +30,7 @@ from cloudchamber.explain.shower_relevance import occlusion_of_stations, relevan
 from cloudchamber.explain.shower_stations import Stations, true_stations
 from cloudchamber.learning.ensemble import DeepEnsemble
 from cloudchamber.schema import Arrays
-from cloudchamber.simulators.airshower.showers import ShowerOptions
+from cloudchamber.simulators.airshower.surface_array import ShowerOptions
 
 Floats = NDArray[np.float64]
 

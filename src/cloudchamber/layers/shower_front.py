@@ -24,7 +24,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cloudchamber.data.surface_array import SATURATED, SPEED_OF_LIGHT, STATUS, TIME, TRACE, X, Z
+from cloudchamber.data.surface_array import SATURATED, STATUS, TIME, TRACE, X, Z
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 FLOOR = 1.0
 """Added to the variances of the positions in the fit of the front [m^2]."""
@@ -116,7 +117,7 @@ def first_look(inputs: Tensor, signals: bool) -> Front:
     working = (inputs[..., STATUS] > -0.5).to(inputs.dtype)
     total = inputs[..., TRACE:].sum(dim=2).clamp(min=0) * triggered
     position, height = inputs[..., X:Z], inputs[..., Z]
-    ways = inputs[..., TIME] * SPEED_OF_LIGHT
+    ways = inputs[..., TIME] * LIGHT
     share = normalised(triggered * (total + 0.1) if signals else triggered)
     flat = plane_axis(share, position, ways)
     axis = plane_axis(share, position, ways + flat[:, 2:] * height)
@@ -138,7 +139,7 @@ def first_look(inputs: Tensor, signals: bool) -> Front:
     tilts = torch.stack([(plane_axis(one, position, straight) - axis)[:, :2] for one in others], dim=1)
     late = ways + (places @ axis[:, :, None])[..., 0]
     excess = triggered * (torch.log10(total + 0.1) - expected).clamp(-2, 2)
-    delay = triggered * (late - (share * late).sum(dim=1, keepdim=True)) / SPEED_OF_LIGHT
+    delay = triggered * (late - (share * late).sum(dim=1, keepdim=True)) / LIGHT
     return Front(
         axis,
         tilts,

@@ -22,7 +22,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.data.surface_array import SATURATED, SPEED_OF_LIGHT, TRACE
+from cloudchamber.data.surface_array import SATURATED, TRACE
 from cloudchamber.layers.learned_fit import FRONT_UNIT, LATERAL_UNIT, SHIFT, SIZE, TILT, LearnedFit
 from cloudchamber.layers.shower_front import (
     POWERS,
@@ -35,6 +35,7 @@ from cloudchamber.layers.shower_front import (
     start_weight,
 )
 from cloudchamber.layers.station_traces import VARIABLES, TraceReader, TraceVariables
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 Reads = Literal["time", "total", "traces"]
 TOWERS = {"axis": (0, 1), "core": (2, 3), "energy": (4,), "xmax": (5,)}
@@ -238,7 +239,7 @@ class ShowerArray(nn.Module):
         """
         total = front.total if self.signals else front.triggered
         weight = start_weight(front.triggered, total)
-        tilt, _ = self.front(stations, front.delay * SPEED_OF_LIGHT, -front.places[..., :2], weight)
+        tilt, _ = self.front(stations, front.delay * LIGHT, -front.places[..., :2], weight)
         if self.lateral is None:
             return torch.cat([tilt / TILT, torch.zeros_like(front.core), torch.zeros_like(front.size)[:, None]], dim=1)
         weight = signal_weight(front.triggered, saturated, front.total)

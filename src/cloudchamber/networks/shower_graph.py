@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cloudchamber.data.surface_array import SATURATED, SPEED_OF_LIGHT, TRACE
+from cloudchamber.data.surface_array import SATURATED, TRACE
 from cloudchamber.layers.learned_fit import FRONT_UNIT, LATERAL_UNIT, SHIFT, SIZE, TILT, LearnedFit
 from cloudchamber.layers.shower_front import (
     POWERS,
@@ -29,6 +29,7 @@ from cloudchamber.layers.shower_front import (
     start_weight,
 )
 from cloudchamber.layers.station_traces import VARIABLES, TraceReader, TraceVariables
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 SPACING = 1500.0
 """Unit of lengths in the features [m]."""
@@ -161,7 +162,7 @@ class ShowerGraph(nn.Module):
             turned(one[..., :2], turn).gather(1, chosen[:, :, None].expand(-1, -1, 2))
             for one in (front.places, front.slopes)
         )
-        tilt, _ = self.front(nodes, delay * SPEED_OF_LIGHT, -places, start_weight(triggered, total))
+        tilt, _ = self.front(nodes, delay * LIGHT, -places, start_weight(triggered, total))
         step, size = self.lateral(nodes, excess, slopes, signal_weight(triggered, saturated, total))
         return torch.cat([tilt / TILT, step / SHIFT, size / SIZE], dim=1)
 

@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter
 
-from cloudchamber.data.surface_array import BIN_WIDTH, DEAD, PRE_TRIGGER, SILENT, TRIGGERED
+from cloudchamber.data.surface_array import DEAD, SILENT, TRIGGERED
 from cloudchamber.report.interactions_figures import DASHES
 from cloudchamber.report.showers_run import Values
 from cloudchamber.report.style import GREY, INK, LINES, PETROFF, SHAPES, grid, house_style
+from cloudchamber.simulators.airshower.surface_array import BIN, PRE_TRIGGER
 
 ELEMENTS = {1: "H", 4: "He", 12: "C", 14: "N", 16: "O", 28: "Si", 56: "Fe"}
 AXIS = PETROFF[1]
@@ -34,11 +35,14 @@ def array_maps(gallery: Mapping[str, Values]) -> Drawing:
     ):
         for value, marker, size in ((SILENT, "o", 6), (DEAD, "x", 14)):
             here = status == value
-            face = {"facecolors": "none", "edgecolors": GREY} if marker == "o" else {"color": GREY}
-            axes.scatter(*places[here, :2].T, s=size, marker=marker, linewidths=0.8, **face)
+            x, y = places[here, :2].T
+            drawn = axes.scatter(x, y, s=size, marker=marker, linewidths=0.8, color=GREY)
+            if marker == "o":
+                drawn.set_facecolor("none")
         lit = status == TRIGGERED
+        x, y = places[lit, :2].T
         shown = axes.scatter(
-            *places[lit, :2].T, s=12 + 55 * np.log10(1 + signal[lit]), c=time[lit] / 1000, cmap="viridis",
+            x, y, s=12 + 55 * np.log10(1 + signal[lit]), c=time[lit] / 1000, cmap="viridis",
             edgecolors=INK, linewidths=0.5, zorder=3,
         )  # fmt: skip
         energy, zenith, azimuth, x, y = truth[:5]
@@ -70,7 +74,7 @@ def traces(trace: Values, distance: Values, signal: Values, muon_fraction: Value
         muon_fraction: part that muons left (station,).
     """
     drawing, panels = grid(len(trace), 3, 2.2)
-    edges = BIN_WIDTH * (np.arange(trace.shape[1] + 1) - PRE_TRIGGER) / 1000
+    edges = BIN * (np.arange(trace.shape[1] + 1) - PRE_TRIGGER) / 1000
     for axes, one, r, total, part in zip(panels, trace, distance, signal, muon_fraction, strict=True):
         axes.stairs(one, edges, fill=True, color=PETROFF[0], alpha=0.35)
         axes.stairs(one, edges, color=PETROFF[0], linewidth=1.0)

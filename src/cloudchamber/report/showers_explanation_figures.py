@@ -12,7 +12,6 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from cloudchamber.data.surface_array import BIN_WIDTH, PRE_TRIGGER
 from cloudchamber.report.figures import wrapped
 from cloudchamber.report.interactions_figures import DASHES, looks, named_legend
 from cloudchamber.report.showers_run import Values
@@ -29,6 +28,7 @@ from cloudchamber.report.style import (
     new_drawing,
     row_axis,
 )
+from cloudchamber.simulators.airshower.surface_array import BIN, PRE_TRIGGER
 
 QUANTITY_WORDS = {
     "risetime": "risetime", "muon_fraction": "muon fraction", "start_residual": "start residual",
@@ -138,7 +138,7 @@ def variable_traces(arrays: Mapping[str, Values], name: str, most: int = 6) -> D
     differ = np.abs(traces[:, 2] - traces[:, 0]).sum(axis=1) * (arrays[f"{name}_spread"] > 0)
     order = [int(one) for one in np.argsort(-differ)[:most] if differ[one] > 0] or [0]
     drawing, panels = grid(len(order), 3, 1.85, shared=True)
-    edges = BIN_WIDTH * (np.arange(traces.shape[2] + 1) - PRE_TRIGGER) / 1000
+    edges = BIN * (np.arange(traces.shape[2] + 1) - PRE_TRIGGER) / 1000
     for axes, variable in zip(panels, order, strict=True):
         for place, word in enumerate(("smallest", "middle", "largest")):
             axes.stairs(
@@ -196,7 +196,7 @@ def curves_of_bins(
     drawing = new_drawing(1.75 * len(rows) + 0.3)
     panels = drawing.subplots(len(rows), len(shown), squeeze=False, sharex=True)
     look = looks(kinds)
-    bins = BIN_WIDTH * (np.arange(trace.shape[1]) - PRE_TRIGGER + 0.5) / 1000
+    bins = BIN * (np.arange(trace.shape[1]) - PRE_TRIGGER + 0.5) / 1000
     times = grouped(bins, together)
     handles: dict[str, Any] = {}
     for row, (key, factor, label) in enumerate(rows):

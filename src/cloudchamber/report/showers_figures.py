@@ -65,7 +65,9 @@ def beside(number: int, of: int, width: float = 0.7) -> float:
 
 def categories(axes: Axes, labels: Sequence[str], *, rotated: bool = False) -> None:
     """A horizontal axis of bins with a faint line between them."""
-    axes.set_xticks(range(len(labels)), list(labels), **({"rotation": 35, "ha": "right"} if rotated else {}))
+    axes.set_xticks(
+        range(len(labels)), list(labels), rotation=35 if rotated else 0, ha="right" if rotated else "center"
+    )
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     for edge in range(1, len(labels)):

@@ -7,12 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from cloudchamber.simulators.airshower.arrival_time import (
-    LIGHT,
-    electromagnetic_front,
-    electromagnetic_median,
-    muon_delay,
-)
+from cloudchamber.simulators.airshower.arrival_time import electromagnetic_front, electromagnetic_median, muon_delay
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
 GROUND, XMAX = 1400.0, 780.0
 

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from cloudchamber.schema import BadInput
-from cloudchamber.simulators.airshower.arrival_time import LIGHT
-from cloudchamber.simulators.airshower.showers import (
-    PRE_TRIGGER,
-    ShowerOptions,
-    axes,
-    draw,
-    offset_grid,
-    simulate_showers,
-    station_geometry,
-)
+from cloudchamber.simulators.airshower.showers import axes, draw, simulate_showers, station_geometry
+from cloudchamber.simulators.airshower.surface_array import LIGHT, PRE_TRIGGER, ShowerOptions, offset_grid
 
 OPTIONS = ShowerOptions()
 

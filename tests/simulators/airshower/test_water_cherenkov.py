@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cloudchamber.simulators.airshower.surface_array import BIN
 from cloudchamber.simulators.airshower.water_cherenkov import (
     AREA,
-    BIN,
     COUNTS,
     HEIGHT,
     KEPT,

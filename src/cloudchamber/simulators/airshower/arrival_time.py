@@ -20,9 +20,8 @@ import numpy as np
 from numba import njit
 
 from cloudchamber.simulators.airshower.atmosphere import height_of
+from cloudchamber.simulators.airshower.surface_array import LIGHT
 
-LIGHT = 0.299792458
-"""Speed of light [m/ns]."""
 MUON_MASS, DECAY_LENGTH = 0.1056584, 658.638
 """GeV, and the decay length c tau [m] of a muon at rest."""
 TRANSVERSE_MOMENTUM = 0.17

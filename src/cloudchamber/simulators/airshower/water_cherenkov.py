@@ -14,10 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from cloudchamber.simulators.airshower.surface_array import BIN
+
 RADIUS, HEIGHT = 1.8, 1.2
 """Of the water [m]."""
 AREA = math.pi * RADIUS**2
-BIN = 25.0
 DECAY = 60.0
 """Of the light of a particle [ns]: it is reflected many times until it is absorbed or seen."""
 KEPT = math.exp(-BIN / DECAY)
