@@ -62,6 +62,20 @@ def test_parameters_that_points_leave_open_are_refused() -> None:
         least_squares(np.eye(3)[:2], np.zeros(2), np.ones(2))
 
 
+def test_points_at_one_place_make_no_polynomial(nothing: Samples) -> None:
+    same = measured(np.full(30, 0.25), np.full(30, 0.1), np.random.default_rng(1))
+    for one in (Polynomial("line", 1), Polynomial("polynomial")):
+        with pytest.raises(BadInput, match=r"all 30 points are at x = 0.25: give points at two different x"):
+            one.fit(same, nothing, Path("nowhere"))
+
+
+def test_degrees_end_where_places_measured_often_leave_them_open(nothing: Samples, tmp_path: Path) -> None:
+    often = measured(np.repeat(np.linspace(-1, 1, 6), 5), np.full(30, 0.1), np.random.default_rng(1))
+    one = Polynomial("polynomial")
+    one.fit(often, nothing, tmp_path)
+    assert len(one.state["left_out"]) == 5  # degrees 0 to 4 of six places, however many points
+
+
 def test_polynomial_of_a_cubic_has_at_least_its_degree(nothing: Samples, tmp_path: Path) -> None:
     x = np.linspace(-1, 1, 200)
     samples = measured(x, np.full(200, 0.02), np.random.default_rng(8))

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloudchamber.baselines.radio_pulse_finders import PulseFinder, Tuning, as_measured, matched, pulse_finders
+from cloudchamber.baselines.radio_pulse_finders import (
+    PulseFinder,
+    Tuning,
+    as_measured,
+    matched,
+    pulse_finders,
+    wiener_filtered,
+)
 from cloudchamber.data.radio_traces import (
     FLUENCE,
     MEASURED,
@@ -78,6 +85,14 @@ def test_the_matched_filter_returns_a_pulse_without_noise(fitted: tuple[dict[str
     far = np.abs(np.arange(waveforms.shape[1]) - np.abs(waveforms).argmax(axis=1)[:, None]) > 100
     assert np.abs(waveforms[far]).max() < 0.01 * np.abs(some[:, MEASURED]).max()
     assert (found.score > 0).all()
+
+
+def test_the_wiener_filter_hears_no_pulse_in_the_ends_of_a_trace(fitted: tuple[dict[str, PulseFinder], Path]) -> None:
+    finders, _ = fitted
+    waveforms, _ = wiener_filtered(samples(60, 7, pulse_fraction=0.0).inputs(), finders["wiener"].tuned)
+    ends = np.concatenate([waveforms[:, :8], waveforms[:, -8:]], axis=1)
+    # untapered the ends are as loud as the middle
+    assert np.square(ends).mean() < 0.1 * np.square(waveforms[:, 100:400]).mean()
 
 
 def test_the_floor_answers_with_the_trace_itself(fitted: tuple[dict[str, PulseFinder], Path]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from cloudchamber import generation, prediction, validation
 from cloudchamber.data.columns import checked_columns
+from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.metrics.criteria import passes
 from cloudchamber.run import STEPS, travel
 from cloudchamber.run_directory import Resources, new_run, open_run, restored
@@ -150,7 +151,8 @@ def test_inputs_repeat_and_only_augmentation_redraws_them(study: PredictorStudy,
 
 def test_no_record_depends_on_its_neighbours(study: PredictorStudy, tiny: Config) -> None:
     records = simulated(study, tiny, 0, 3, 1, 0)
-    alone = {name: values[1:2] for name, values in records.items()}
+    owned = {name: array.of for name, array in study.schema.items() if array.of is not None}
+    alone = ArrayRecords(records, owned).read(np.array([1]))
     np.testing.assert_allclose(study.inputs(tiny, alone, None)[0], study.inputs(tiny, records, None)[1], rtol=1e-6)
 
 
@@ -159,7 +161,6 @@ def test_predictors_have_a_floor_and_a_baseline(study: PredictorStudy, tiny: Con
     assert kinds[0] == "floor"
     assert "baseline" in kinds
     assert set(kinds) <= {"floor", "baseline", "network"}
-    assert study.headline[1] in study.target_names
 
 
 def test_a_tiny_run_of_predictors_leaves_every_promised_file(study: PredictorStudy, tmp_path: Path) -> None:
@@ -171,6 +172,7 @@ def test_a_tiny_run_of_predictors_leaves_every_promised_file(study: PredictorStu
     predictors = study.predictors(study.preset("tiny"), 1, "cpu")
     assert {row["predictor"] for row in metrics["rows"]} == set(predictors)
     assert {row["sample"] for row in metrics["rows"]} == {"test", *study.probes}
+    assert study.headline in {(row["predictor"], row["target"], row["metric"]) for row in metrics["rows"]}
     for name in study.explanations:
         assert (path / "explanations" / f"{name}.h5").exists()
     once = restored(open_run(path), "cpu")

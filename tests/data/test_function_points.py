@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,16 @@ def test_points_are_in_ascending_order_with_their_own_values() -> None:
 
 
 def test_points_without_error_are_refused_with_a_remedy() -> None:
-    with pytest.raises(BadInput, match="give measured points with their errors"):
-        Points.of(measured(np.array([0.1, 0.2]), np.array([0.1, 0.0]), np.random.default_rng(1)))
+    error = np.array([0.1, 0.1, 0.0, 0.1, 0.0])
+    whole = measured(np.array([0.5, 0.1, 0.4, 0.2, 0.3]), error, np.random.default_rng(1))
+    parts = [replace(whole, indices=np.array(which), targets=whole.targets[which]) for which in ([4, 0, 3], [2])]
+    with pytest.raises(BadInput, match=r"2 of the 4 points .* the first at x = 0.3: give each point"):
+        Points.of(*parts)
+
+
+def test_no_points_at_all_are_refused() -> None:
+    with pytest.raises(BadInput, match="no points to fit: give measured points"):
+        Points.of(measured(np.zeros(0), np.zeros(0), np.random.default_rng(1)))
 
 
 def test_measured_values_scatter_by_their_errors_about_the_function() -> None:

@@ -91,6 +91,11 @@ def test_a_user_file_is_refused_with_the_number_of_the_trace(tmp_path: Path) -> 
     with h5py.File(path, "w") as file:
         file["inputs"] = np.zeros((3, 2, SAMPLES))
     assert read(None, path, None) is None  # finished inputs, no traces: not refused here
+    with h5py.File(path, "w") as file:
+        file["field/x"], file["sampling"] = some["trace"], some["sampling"]
+    assert read(None, path, None) is None  # told where all columns are read
+    with pytest.raises(BadInput, match="trace 1100 is silent"):
+        read(None, path, {"trace": "field/x"})
 
 
 def test_another_gain_is_told_from_the_training_traces() -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from cloudchamber.data.radio_traces import (
-    BAND,
     MEASURED,
     PULSE,
     SAMPLES,
@@ -34,6 +33,7 @@ from cloudchamber.explain.radio import (
 from cloudchamber.learning.options import TrainingOptions
 from cloudchamber.learning.radio_networks import PulseClassifier
 from cloudchamber.networks.radio_classifier import RadioClassifier
+from cloudchamber.simulators.airshower.radio_pulse import BAND
 from cloudchamber.simulators.airshower.radio_traces import RadioOptions, radio_traces
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,13 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+from cloudchamber.data import radio_traces as traces
 from cloudchamber.data.files import open_file
+from cloudchamber.data.own import read_own
 from cloudchamber.data.shards import read_attributes, read_shard
-from cloudchamber.sim.radio import BATCH, radio
-from cloudchamber.simulators.airshower.radio_traces import TRACE_SCHEMA, RadioOptions, radio_traces
+from cloudchamber.sim.radio import BATCH, IN_A_FILE, IN_A_TABLE, radio
+from cloudchamber.simulators.airshower.radio_traces import RadioOptions, radio_traces
+from cloudchamber.studies.radio_denoising import TINY, study
 
 COMMAND = radio
 
@@ -26,22 +28,45 @@ def test_hdf5_holds_the_drawn_traces_with_units_and_seed(call: Callable[..., Res
     assert result.output.count("\n") == 1
     options = RadioOptions(snr_min=2, snr_max=5, samples=256)
     expected = radio_traces(options, 30, np.random.default_rng(4))
+    expected["trace"] = expected["signal"] + expected.pop("noise")
+    expected["sampling"] = np.full(30, 180.0)
     found = read_shard(path)
-    assert found.keys() == expected.keys() == TRACE_SCHEMA.keys()
+    assert found.keys() == expected.keys() == study.schema.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in found)
     about = read_attributes(path)
     assert about["seed"] == "4"
     assert RadioOptions(**json.loads(about["config"])) == options
     with open_file(path) as file:
-        assert {name: file[name].attrs["unit"] for name in TRACE_SCHEMA} == {n: a.unit for n, a in TRACE_SCHEMA.items()}
+        assert {name: file[name].attrs["unit"] for name in file} == {n: a.unit for n, a in study.schema.items()}
+
+
+def test_file_is_one_that_the_study_can_score(call: Callable[..., Result], tmp_path: Path) -> None:
+    path = tmp_path / "traces.h5"
+    assert call("-n", 40, "-o", path, "--snr", "1:20").exit_code == 0
+    assert traces.read(TINY, path, None) is None
+    arrays = read_own(path, study.schema, study.lengths(TINY), None).read(np.arange(40))
+    truth, inputs = study.targets(TINY, arrays), study.inputs(TINY, arrays, None)
+    noise = traces.noise_of(inputs).astype(float)
+    there = truth[:, traces.PULSE] > 0
+    assert 0 < there.sum() < 40
+    ratio = np.abs(truth[:, traces.WAVEFORM :]).max(axis=1) / np.sqrt(np.square(noise).mean(axis=1))
+    assert ratio[there] == pytest.approx(truth[there, traces.SNR], rel=1e-3)  # single precision
 
 
 def test_many_traces_come_in_batches_of_one_stream(call: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "traces.h5"
     assert call("-n", BATCH + 3, "-o", path, "--random-seed", 1, "--samples", 64).exit_code == 0
     rng, options = np.random.default_rng(1), RadioOptions(samples=64)
-    expected = [radio_traces(options, count, rng)["noise"] for count in (BATCH, 3)]
-    assert np.array_equal(read_shard(path)["noise"], np.concatenate(expected))
+    expected = [radio_traces(options, count, rng)["signal"] for count in (BATCH, 3)]
+    assert np.array_equal(read_shard(path)["signal"], np.concatenate(expected))
+
+
+def test_number_and_random_seed_have_their_defaults(call: Callable[..., Result], tmp_path: Path) -> None:
+    table = call().output
+    assert len(table.splitlines()) == 1 + IN_A_TABLE
+    assert table == call("--random-seed", 1).output != call("--random-seed", 2).output
+    assert call("-o", tmp_path / "traces.h5", "--samples", 64).exit_code == 0
+    assert len(read_shard(tmp_path / "traces.h5")["snr"]) == IN_A_FILE
 
 
 def test_without_a_file_there_is_a_table_of_the_truth(call: Callable[..., Result]) -> None:
@@ -54,16 +79,6 @@ def test_without_a_file_there_is_a_table_of_the_truth(call: Callable[..., Result
         assert words[1] == ("yes" if pulse else "no")
         assert words[6] == (f"{snr:.2f}" if pulse else "-")
         assert int(words[-2]) == number
-
-
-def test_defaults_of_the_command_are_those_of_the_simulator() -> None:
-    options, found = RadioOptions(), inspect.signature(radio).parameters
-    same = {name: p.default for name, p in found.items() if name in RadioOptions.model_fields and name != "primaries"}
-    assert len(same) == 10
-    assert same == {name: getattr(options, name) for name in same}
-    assert tuple(found["primaries"].default.split(",")) == options.primaries
-    assert [float(x) for x in found["lg_energy"].default.split(":")] == [options.lg_energy_min, options.lg_energy_max]
-    assert [float(x) for x in found["band"].default.split(":")] == list(options.band)
 
 
 def test_every_other_setting_can_be_given_by_its_name(call: Callable[..., Result], tmp_path: Path) -> None:

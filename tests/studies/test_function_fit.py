@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from cloudchamber.data.files import write_arrays
 from cloudchamber.data.function_points import resonance
 from cloudchamber.learning.backpropagation import parameters_of
-from cloudchamber.studies.function_fit import NETWORK, FunctionConfig, places, rmse, simulate, study
+from cloudchamber.run import travel
+from cloudchamber.run_directory import Resources, new_run
+from cloudchamber.schema import BadInput
+from cloudchamber.studies.function_fit import (
+    FEWEST,
+    NETWORK,
+    FunctionConfig,
+    each_its_own,
+    places,
+    rmse,
+    simulate,
+    study,
+)
 
 
 def test_network_of_the_study_has_the_parameters_of_the_talk() -> None:
     assert parameters_of(NETWORK) == 2581
+
+
+def test_few_own_points_stop_the_run_before_any_fit(tmp_path: Path) -> None:
+    path = tmp_path / "mine.h5"
+    write_arrays(path, simulate(FunctionConfig(), 0, FEWEST - 1, np.random.SeedSequence(1)))
+    run = new_run("function-fit", preset="tiny", runs=tmp_path / "runs", data=path)
+    with pytest.raises(BadInput, match=r"29 points are too few .* give at least 30 points"):
+        travel(run, Resources(device="cpu"))
+    assert not (run.path / "checkpoints").exists()
+    assert each_its_own(FunctionConfig(), {"y": np.zeros(FEWEST)}).tolist() == list(range(FEWEST))
 
 
 def test_probes_are_exact_and_where_they_say() -> None:

@@ -98,10 +98,17 @@ class Polynomial:
         self.state: Arrays = {}
 
     def fit(self, train: Samples, validation: Samples, directory: Path) -> None:
-        """Fit all points: nothing has to be held back for validation. Writes ``polynomial.npz``."""
+        """Fit all points: nothing has to be held back for validation. Writes ``polynomial.npz``.
+
+        Raises:
+            BadInput: all points at the same x.
+        """
         points = Points.of(train, validation)
         ends = np.array([points.x[0], points.x[-1]])
-        degrees = [self.degree] if self.degree is not None else range(min(HIGHEST, len(points) - 2) + 1)
+        places = len(np.unique(points.x))
+        if places < 2:
+            raise BadInput(f"all {len(points)} points are at x = {ends[0]:g}: give points at two different x or more")
+        degrees = [self.degree] if self.degree is not None else range(min(HIGHEST, max(places - 2, 0)) + 1)
         fits = [least_squares(legendre(points.x, ends, degree), points.y, points.error) for degree in degrees]
         scores = np.array([np.square(fit.left_out).mean() for fit in fits])
         best = fits[int(scores.argmin())]

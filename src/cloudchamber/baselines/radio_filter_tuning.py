@@ -1,6 +1,6 @@
-"""What the classical filters for radio pulses learn from training traces: powers, a template, thresholds.
+"""What the classical filters for radio pulses learn from training traces: powers, a template, a threshold, a width.
 
-Thresholds are those of the least mean squared error. Traces (trace, sample) in uV/m, powers (frequency,) as in
+Threshold and width are those of the least mean squared error. Traces (trace, sample) in uV/m, powers (frequency,) as in
 ``radio_filters``.
 """
 
@@ -19,12 +19,12 @@ from .radio_filters import (
     tapered,
     wiener_gain,
 )
-from .radio_matched_filter import average_template, matched_pulse
+from .radio_matched_filter import average_template
 
 LINE_THRESHOLDS = (6.0, 8.0, 10.0, 14.0, 20.0, 40.0)
 """Lower ones take noise for lines (7 of them in a trace at 4.5) and gain nothing behind the Wiener filter."""
-MATCHED_THRESHOLDS = (0.0, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
-WINDOWS = tuple((threshold, width) for threshold in (0.0, 3.0, 4.0, 5.0, 6.0, 8.0) for width in (4, 8, 12, 20, 40))
+WIDTHS = (4, 8, 12, 20, 40)
+"""Samples on each side of the maximum of the Hilbert envelope."""
 
 
 def tuned_filters(
@@ -39,9 +39,8 @@ def tuned_filters(
         band: where lines are looked for [MHz].
 
     Returns:
-        ``signal_power`` and ``noise_power`` (frequency,), the latter of traces without lines; ``raw_noise_power`` with
-        lines; ``template`` (sample,); ``line_threshold``, ``matched_threshold`` (); ``window`` (2,): threshold and
-        width of ``hilbert_window`` behind the Wiener filter of the tapered trace.
+        ``signal_power`` and ``noise_power`` (frequency,), the latter of traces without lines; ``template`` (sample,);
+        ``line_threshold`` (); ``width`` () of ``hilbert_window`` behind the Wiener filter of the tapered trace.
 
     Raises:
         BadInput: no pulse.
@@ -58,15 +57,12 @@ def tuned_filters(
     threshold, _ = best_setting(LINE_THRESHOLDS, smoothed, signals)
     clean, _ = subtract_lines(measured, sampling, band, threshold)
     noise_power = noise_power_of(clean - signals)
-    matched, _ = best_setting(MATCHED_THRESHOLDS, lambda t: matched_pulse(clean, template, noise_power, t), signals)
     smooth = filtered(tapered(clean), wiener_gain(signal_power, noise_power))
-    window, _ = best_setting(WINDOWS, lambda w: hilbert_window(smooth, *w), signals)
+    width, _ = best_setting(WIDTHS, lambda w: hilbert_window(smooth, w), signals)
     return {
         "signal_power": signal_power,
         "noise_power": noise_power,
-        "raw_noise_power": noise_power_of(measured - signals),
         "template": template,
         "line_threshold": np.array(threshold),
-        "matched_threshold": np.array(matched),
-        "window": np.array(window),
+        "width": np.array(width),
     }

@@ -67,17 +67,6 @@ def mean_power(traces: Traces) -> Doubles:
     return np.asarray(np.mean(np.abs(fft.rfft(np.asarray(traces, np.float64), axis=-1)) ** 2, axis=0))
 
 
-def power_of(density: Doubles, samples: int, sampling: float) -> Doubles:
-    """The power that traces of a one-sided spectral density have, see the conventions.
-
-    Args:
-        density: at ``fft.rfftfreq(samples, 1 / sampling)`` [(uV/m)^2/MHz], (frequency,).
-        samples: of a trace.
-        sampling: [MHz].
-    """
-    return np.asarray(density * (samples * sampling / 2))
-
-
 def line_excess(traces: Traces) -> Doubles:
     """Power (trace, frequency) over the running median of its neighbours in frequency; with a Hann window.
 
@@ -191,40 +180,23 @@ def filtered(traces: Traces, gain: Doubles) -> Doubles:
     return np.asarray(fft.irfft(gain * spectrum, traces.shape[-1], axis=-1))
 
 
-def wiener_error(signal_power: Doubles, noise_power: Doubles, samples: int) -> float:
-    """The Wiener filter's mean squared error a sample, ``sum of S N / (S + N)`` over all frequencies.
-
-    Args:
-        signal_power: of the signal (frequency,).
-        noise_power: of the noise (frequency,).
-        samples: of a trace.
-    """
-    error = wiener_gain(signal_power, noise_power) * noise_power
-    twice = np.full(len(error), 2.0)
-    twice[0] = 1.0
-    if samples % 2 == 0:
-        twice[-1] = 1.0
-    return float((twice * error).sum() / samples**2)
-
-
 def envelope_statistic(traces: Traces) -> Doubles:
     """Largest value of the Hilbert envelope over its median (trace,): large if there is a pulse."""
     found = envelope(traces)
     return np.asarray(found.max(axis=-1) / np.maximum(np.median(found, axis=-1), np.finfo(np.float64).tiny))
 
 
-def hilbert_window(traces: Traces, threshold: float, width: int) -> Doubles:
-    """Traces that are kept around the maximum of the Hilbert envelope and 0 elsewhere, or everywhere.
+def hilbert_window(traces: Traces, width: int) -> Doubles:
+    """Traces that are kept around the maximum of the Hilbert envelope and 0 elsewhere.
 
     Args:
         traces: (trace, sample).
-        threshold: of ``envelope_statistic``, above which there is a pulse.
         width: samples kept on each side.
     """
     found = envelope(traces)
     middle = found.argmax(axis=-1)[:, None]
     near = np.abs(np.arange(traces.shape[-1]) - middle) <= width
-    return np.where(near & (envelope_statistic(traces) > threshold)[:, None], np.asarray(traces, np.float64), 0.0)
+    return np.where(near, np.asarray(traces, np.float64), 0.0)
 
 
 def best_setting(

@@ -65,21 +65,20 @@ def matched_statistic(traces: Traces, template: Traces, noise_power: Doubles, ed
     return np.asarray(np.abs(matched_series(traces, template, noise_power, edge)).max(axis=-1))
 
 
-def matched_pulse(traces: Traces, template: Traces, noise_power: Doubles, threshold: float = 0.0) -> Doubles:
+def matched_pulse(traces: Traces, template: Traces, noise_power: Doubles) -> Doubles:
     """The template with the amplitude and time of the largest output: the most likely pulse (trace, sample).
 
     Args:
         traces: (trace, sample).
         template: as of ``matched_series``.
         noise_power: as of ``matched_series``.
-        threshold: of ``matched_statistic``; traces below it have no pulse and are 0.
     """
     samples = traces.shape[-1]
     series = matched_series(traces, template, noise_power)
     place = np.abs(series).argmax(axis=-1)
     largest = series[np.arange(len(series)), place]
     shape = _later(np.asarray(template, np.float64), place / UPSAMPLING, samples)
-    amplitude = np.where(np.abs(largest) > threshold, largest / template_strength(template, noise_power), 0.0)
+    amplitude = largest / template_strength(template, noise_power)
     return np.asarray(amplitude[:, None] * shape)
 
 

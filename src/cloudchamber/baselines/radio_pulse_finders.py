@@ -25,14 +25,16 @@ from cloudchamber.baselines.radio_filters import (
     hilbert_window,
     notch,
     subtract_lines,
+    tapered,
     wiener_gain,
 )
 from cloudchamber.baselines.radio_matched_filter import matched_pulse, matched_statistic
 from cloudchamber.data.files import write_text
-from cloudchamber.data.radio_traces import BAND, MEASURED, SAMPLING, TRUE
+from cloudchamber.data.radio_traces import MEASURED, SAMPLING, TRUE
 from cloudchamber.data.samples import Inputs, Prediction, Samples
 from cloudchamber.metrics.radio_pulses import Calibration, Measurement, calibrated, measure, restored
 from cloudchamber.schema import Arrays, BadInput
+from cloudchamber.simulators.airshower.radio_pulse import BAND
 
 Doubles = NDArray[np.float64]
 Found = tuple[Doubles, Measurement]
@@ -67,15 +69,20 @@ def without_lines(inputs: Inputs, tuned: Arrays) -> Doubles:
 
 def wiener_filtered(inputs: Inputs, tuned: Arrays) -> Found:
     """The Wiener filter."""
-    waveforms = filtered(without_lines(inputs, tuned), wiener_gain(tuned["signal_power"], tuned["noise_power"]))
+    waveforms = _smoothed(inputs, tuned)
     return waveforms, measure(waveforms)
 
 
 def enveloped(inputs: Inputs, tuned: Arrays) -> Found:
     """What the Wiener filter leaves around the maximum of the Hilbert envelope; score: that maximum over the median."""
-    smooth = filtered(without_lines(inputs, tuned), wiener_gain(tuned["signal_power"], tuned["noise_power"]))
+    smooth = _smoothed(inputs, tuned)
     found = replace(measure(smooth), score=envelope_statistic(smooth))
-    return hilbert_window(smooth, 0.0, int(tuned["window"][1])), found
+    return hilbert_window(smooth, int(tuned["width"])), found
+
+
+def _smoothed(inputs: Inputs, tuned: Arrays) -> Doubles:
+    gain = wiener_gain(tuned["signal_power"], tuned["noise_power"])
+    return filtered(tapered(without_lines(inputs, tuned)), gain)
 
 
 def matched(inputs: Inputs, tuned: Arrays) -> Found:

@@ -61,13 +61,16 @@ class Points:
         """The points of one or more splits, with what was measured as ``y``.
 
         Raises:
-            BadInput: no points, or a point whose error is 0.
+            BadInput: no points, or points whose error is 0, with the place of the first of them.
         """
         inputs = np.concatenate([one.inputs() for one in samples]).astype(np.float64)
         values = np.concatenate([one.targets[:, 0] for one in samples]).astype(np.float64)
-        if len(inputs) == 0 or (inputs[:, 1] <= 0).any():
+        if len(inputs) == 0:
+            raise BadInput("no points to fit: give measured points with their errors")
+        if (exact := inputs[:, 1] <= 0).any():
             raise BadInput(
-                f"{len(inputs)} points, not all with an error above 0: give measured points with their errors"
+                f"column 'error': {exact.sum()} of the {len(inputs)} points to fit have no error above 0, the first at "
+                f"x = {inputs[exact, 0].min():.6g}: give each point the standard deviation of its measurement"
             )
         order = np.argsort(inputs[:, 0], kind="stable")
         return cls(inputs[order, 0], values[order], inputs[order, 1])

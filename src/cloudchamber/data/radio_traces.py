@@ -17,17 +17,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from cloudchamber.data.files import open_file, reading
 from cloudchamber.data.own import read_own
 from cloudchamber.data.samples import Inputs
 from cloudchamber.schema import Array, Arrays, BadInput
+from cloudchamber.simulators.airshower.radio_pulse import BAND
+from cloudchamber.simulators.airshower.radio_traces import TRACE_SCHEMA, RadioOptions, radio_traces
 
 SAMPLING, SAMPLES = 180.0, 500
 """MHz, and samples of a trace."""
-BAND = (30.0, 80.0)
-"""MHz, in which antennas measure."""
 MEASURED, TRUE = 0, 1
 """Rows of the inputs."""
 PULSE, FLUENCE, PEAK_TIME, SNR, WAVEFORM = range(5)
@@ -39,6 +41,21 @@ OBSERVED = {
     "sampling": Array("trace", "MHz", "samples a microsecond; another rate than 180 MHz is refused", low=0),
 }
 """What a measurement has."""
+TRUTH = {name: array for name, array in TRACE_SCHEMA.items() if name != "noise"}
+"""What only a simulation knows; the noise is the trace minus the signal."""
+
+
+def simulated(options: RadioOptions, count: int, rng: np.random.Generator) -> Arrays:
+    """Records of simulated traces, the columns of OBSERVED and of TRUTH.
+
+    Args:
+        options: showers, antenna and noise; predictors want the default samples and sampling.
+        count: number of traces.
+        rng: random numbers.
+    """
+    found = radio_traces(options, count, rng)
+    found["trace"] = found["signal"] + found.pop("noise")
+    return found | {"sampling": np.full(count, options.sampling)}
 
 
 def inputs(config: Any, records: Arrays, rng: np.random.Generator | None) -> Inputs:  # noqa: ARG001
@@ -105,12 +122,11 @@ def read(config: Any, path: Path, mapping: Mapping[str, str] | None) -> None:  #
         BadInput: as ``refuse``.
     """
     known = {name: place for name, place in (mapping or {}).items() if name in OBSERVED}
-    try:
-        records = read_own(path, OBSERVED, {}, known)
-    except BadInput as error:
-        if ": no column " in str(error):
-            return  # what is missing, or whether finished inputs are there, is told where all columns are read
-        raise
+    if h5py.is_hdf5(path):
+        with reading(path), open_file(path) as file:
+            if not all(known.get(name, name) in file for name in OBSERVED):
+                return  # what is missing, or whether finished inputs are there, is told where all columns are read
+    records = read_own(path, OBSERVED, {}, known)
     for start in range(0, len(records), 1000):
         some = records.read(np.arange(start, min(start + 1000, len(records)), dtype=np.int64))
         refuse(some["trace"], some["sampling"], start)

@@ -21,11 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cloudchamber.data.radio_traces import BAND, MEASURED, PEAK_TIME, PULSE, SAMPLES, SAMPLING, SNR, TRUE, WAVEFORM
+from cloudchamber.data.radio_traces import MEASURED, PEAK_TIME, PULSE, SAMPLES, SAMPLING, SNR, TRUE, WAVEFORM
 from cloudchamber.data.samples import Inputs, Samples
 from cloudchamber.explain.sanity import randomized
 from cloudchamber.learning.radio_networks import PulseClassifier
 from cloudchamber.schema import Arrays
+from cloudchamber.simulators.airshower.radio_noise import SPARK_DECAY, log_uniform
+from cloudchamber.simulators.airshower.radio_pulse import BAND
 
 SHOWN = ((2.5, 0), (4.0, 0), (8.0, 1), (15.0, 2))
 """SNR of the example traces, and which of the traces near it is shown."""
@@ -36,8 +38,6 @@ TRIALS = (20, 200)
 """Fewest and most traces of each kind and SNR; in between a quarter of the test traces."""
 AROUND = 40
 """Samples on either side of the pulse whose relevance is shown."""
-DECAY = (0.020, 0.120)
-"""Shortest and longest time in which sparks die out [us]."""
 
 
 def answering(predictors: Mapping[str, Any], inputs: Inputs) -> dict[str, NDArray[Any]]:
@@ -109,7 +109,7 @@ def stimuli(pulses: NDArray[Any], count: int, rng: np.random.Generator) -> dict[
     start = rng.uniform(0.2, 0.8, (count, 1)) * SAMPLES / SAMPLING
     carrier = 2 * np.pi * rng.uniform(*BAND, (count, 1))
     wave = np.cos(carrier * time + rng.uniform(0, 2 * np.pi, (count, 1)))
-    decay = np.exp(rng.uniform(np.log(DECAY[0]), np.log(DECAY[1]), (count, 1)))
+    decay = log_uniform(SPARK_DECAY, (count, 1), rng)
     late = np.maximum(time - start, 0)
     single = np.zeros((count, SAMPLES))
     single[np.arange(count), rng.integers(100, 400, count)] = rng.choice((-1.0, 1.0), count)

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cloudchamber.data.radio_traces import BAND, FLUENCE, PEAK_TIME, PULSE, SAMPLING, SNR, WAVEFORM
+from cloudchamber.data.radio_traces import FLUENCE, PEAK_TIME, PULSE, SAMPLING, SNR, WAVEFORM
 from cloudchamber.data.samples import Prediction
 from cloudchamber.metrics.classification import auc
 from cloudchamber.metrics.measured import RESAMPLES, Measured, bootstrap
 from cloudchamber.metrics.rows import Row, row
-from cloudchamber.simulators.airshower.radio_pulse import fluence
+from cloudchamber.simulators.airshower.radio_pulse import BAND, fluence
 
 Values = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]

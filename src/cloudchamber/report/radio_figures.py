@@ -11,11 +11,12 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from cloudchamber.data.radio_traces import BAND, SAMPLING
+from cloudchamber.data.radio_traces import SAMPLING
 from cloudchamber.metrics.classification import roc
 from cloudchamber.report.figures import wrapped
 from cloudchamber.report.radio_run import BOUND, Point
 from cloudchamber.report.style import GREY, INK, SHAPES, colours, grid, house_style, legend_outside
+from cloudchamber.simulators.airshower.radio_pulse import BAND
 
 Values = NDArray[Any]
 

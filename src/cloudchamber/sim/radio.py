@@ -1,16 +1,16 @@
 """``cloudchamber sim radio -n 1000 -o traces.h5``: radio traces of an antenna with and without pulses of air showers.
 
-HDF5: the columns of ``simulators.airshower.radio_traces.TRACE_SCHEMA`` with axes and units; without a file, a table of
-the truth, one line a trace, with angles in degrees.
+HDF5: the columns of the study ``radio-denoising`` with axes and units, for ``cloudchamber evaluate RUN --data
+traces.h5``; without a file, a table of the truth, one line a trace, with angles in degrees.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import secrets
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,7 @@ import typer
 
 from cloudchamber.schema import Arrays, BadInput
 from cloudchamber.sim.output import check_output
+from cloudchamber.sim.settings import setting as option
 
 if TYPE_CHECKING:
     from cloudchamber.simulators.airshower.radio_traces import RadioOptions
@@ -25,24 +26,36 @@ if TYPE_CHECKING:
 SUFFIXES = (".h5", ".hdf5")
 BATCH = 1000
 """Traces simulated and written at once."""
+IN_A_TABLE, IN_A_FILE = 10, 1000
+"""Traces, if their number is not given."""
 HEADER = "  trace pulse  lg(E/eV) zenith azimuth distance/m      SNR  fluence/(eV/m2)  peak/ns lines bursts"
 
 OUTPUT, SHOWERS, NOISE, ANTENNA = "Output", "Showers", "Noise", "Antenna"
 
-Number = Annotated[int, typer.Option("-n", "--number", help="number of traces", rich_help_panel=OUTPUT)]
+setting = partial(option, "cloudchamber.simulators.airshower.radio_traces:RadioOptions")
+
+Number = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        "--number",
+        help=f"traces (default: {IN_A_FILE}, in a table {IN_A_TABLE})",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", help="file .h5; default: a table", rich_help_panel=OUTPUT)
 ]
-RandomSeed = Annotated[int | None, typer.Option(help="default: from the system", rich_help_panel=OUTPUT)]
-PulseFraction = Annotated[float, typer.Option(help="share of the traces with a pulse", rich_help_panel=SHOWERS)]
+RandomSeed = Annotated[int, typer.Option(help="the same seed: the same traces", rich_help_panel=OUTPUT)]
+PulseFraction = Annotated[float, setting("pulse_fraction", text="share of the traces with a pulse", panel=SHOWERS)]
 LgEnergy = Annotated[
-    str, typer.Option(metavar="LOW:HIGH", help="log10(E/eV), uniform, or one number", rich_help_panel=SHOWERS)
+    str, setting("lg_energy_min", "lg_energy_max", text="log10(E/eV), uniform, or one number", panel=SHOWERS)
 ]
-ZenithMax = Annotated[float, typer.Option(help="largest zenith angle [degrees], up to 60", rich_help_panel=SHOWERS)]
-AxisDistanceMax = Annotated[float, typer.Option(help="largest distance to the axis [m]", rich_help_panel=SHOWERS)]
-Primaries = Annotated[str, typer.Option(help="H, He, C, N, O, Si, Fe; with commas", rich_help_panel=SHOWERS)]
+ZenithMax = Annotated[float, setting("zenith_max", text="largest zenith angle [degrees], up to 60", panel=SHOWERS)]
+AxisDistanceMax = Annotated[float, setting("axis_distance_max", text="largest distance to the axis [m]", panel=SHOWERS)]
+Primaries = Annotated[str, setting("primaries", text="H, He, C, N, O, Si, Fe; with commas", panel=SHOWERS)]
 ChargeExcess = Annotated[
-    float, typer.Option(help="over the geomagnetic field, at 150 m and 40 degrees", rich_help_panel=SHOWERS)
+    float, setting("charge_excess", text="over the geomagnetic field, at 150 m and 40 degrees", panel=SHOWERS)
 ]
 Snr = Annotated[
     str | None,
@@ -50,13 +63,13 @@ Snr = Annotated[
         metavar="LOW:HIGH", help="scale pulses to these SNR, log-uniform; default: physics", rich_help_panel=SHOWERS
     ),
 ]
-GalacticTemperature = Annotated[float, typer.Option(help="of the sky at 300 MHz [K]", rich_help_panel=NOISE)]
-ThermalTemperature = Annotated[float, typer.Option(help="of the electronics [K]", rich_help_panel=NOISE)]
-LinesMax = Annotated[int, typer.Option(help="most transmitters in a trace", rich_help_panel=NOISE)]
-BurstRate = Annotated[float, typer.Option(help="mean number of impulsive disturbances", rich_help_panel=NOISE)]
-Samples = Annotated[int, typer.Option(help="of a trace", rich_help_panel=ANTENNA)]
-Sampling = Annotated[float, typer.Option(help="[MHz]", rich_help_panel=ANTENNA)]
-Band = Annotated[str, typer.Option(metavar="LOW:HIGH", help="corners of the filter [MHz]", rich_help_panel=ANTENNA)]
+GalacticTemperature = Annotated[float, setting("galactic_temperature", text="of the sky at 300 MHz [K]", panel=NOISE)]
+ThermalTemperature = Annotated[float, setting("thermal_temperature", text="of the electronics [K]", panel=NOISE)]
+LinesMax = Annotated[int, setting("lines_max", text="most transmitters in a trace", panel=NOISE)]
+BurstRate = Annotated[float, setting("burst_rate", text="mean number of impulsive disturbances", panel=NOISE)]
+Samples = Annotated[int, setting("samples", text="of a trace", panel=ANTENNA)]
+Sampling = Annotated[float, setting("sampling", text="[MHz]", panel=ANTENNA)]
+Band = Annotated[str, setting("band_low", "band_high", text="corners of the filter [MHz]", panel=ANTENNA)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="any other field of RadioOptions", rich_help_panel=ANTENNA),
@@ -64,34 +77,36 @@ Settings = Annotated[
 
 
 def radio(
-    number: Number = 10,
+    *,
+    number: Number = None,
     output: Output = None,
-    random_seed: RandomSeed = None,
-    pulse_fraction: PulseFraction = 0.5,
-    lg_energy: LgEnergy = "17:18.5",
-    zenith_max: ZenithMax = 60.0,
-    axis_distance_max: AxisDistanceMax = 300.0,
-    primaries: Primaries = "H,He,N,Fe",
-    charge_excess: ChargeExcess = 0.14,
+    random_seed: RandomSeed = 1,
+    pulse_fraction: PulseFraction,
+    lg_energy: LgEnergy,
+    zenith_max: ZenithMax,
+    axis_distance_max: AxisDistanceMax,
+    primaries: Primaries,
+    charge_excess: ChargeExcess,
     snr: Snr = None,
-    galactic_temperature: GalacticTemperature = 60.0,
-    thermal_temperature: ThermalTemperature = 300.0,
-    lines_max: LinesMax = 5,
-    burst_rate: BurstRate = 0.2,
-    samples: Samples = 500,
-    sampling: Sampling = 180.0,
-    band: Band = "30:80",
+    galactic_temperature: GalacticTemperature,
+    thermal_temperature: ThermalTemperature,
+    lines_max: LinesMax,
+    burst_rate: BurstRate,
+    samples: Samples,
+    sampling: Sampling,
+    band: Band,
     settings: Settings = None,
 ) -> None:
     """Radio traces of one antenna: pulses of air showers in noise of the Galaxy, transmitters and sparks.
 
-    Prints a table, or writes an HDF5 file: signal and noise [uV/m], and the truth about each trace.
+    Prints a table, or writes an HDF5 file: measured trace and the signal in it [uV/m], and the truth about each trace.
     """
     if output is not None:
         check_output(output, SUFFIXES)
-    if number < 1:
-        raise BadInput(f"{number} traces: give at least 1", status=2)
-    if random_seed is not None and random_seed < 0:
+    count = (IN_A_TABLE if output is None else IN_A_FILE) if number is None else number
+    if count < 1:
+        raise BadInput(f"{count} traces: give at least 1", status=2)
+    if random_seed < 0:
         raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
     from cloudchamber.simulators.airshower.radio_traces import RadioOptions
 
@@ -112,11 +127,10 @@ def radio(
             raise BadInput(f"setting {one!r}: give KEY=VALUE, such as --set adc_bits=14", status=2)
         changes[key.strip()] = value.strip()
     options = RadioOptions().changed(changes)
-    seed = secrets.randbits(62) if random_seed is None else random_seed
     if output is None:
-        _print(_batches(options, number, seed))
-        return
-    _write(output, options, number, seed)
+        _print(_batches(options, count, random_seed))
+    else:
+        _write(output, options, count, random_seed)
 
 
 def _interval(name: str, text: str) -> tuple[float, float]:
@@ -134,11 +148,11 @@ def _batches(options: RadioOptions, number: int, seed: int) -> Iterator[Arrays]:
     """The traces, some at a time; all from one stream of random numbers."""
     import numpy as np
 
-    from cloudchamber.simulators.airshower.radio_traces import radio_traces
+    from cloudchamber.data.radio_traces import simulated
 
     rng = np.random.default_rng(seed)
     for first in range(0, number, BATCH):
-        yield radio_traces(options, min(BATCH, number - first), rng)
+        yield simulated(options, min(BATCH, number - first), rng)
 
 
 def _print(batches: Iterator[Arrays]) -> None:
@@ -160,14 +174,15 @@ def _print(batches: Iterator[Arrays]) -> None:
 
 def _write(path: Path, options: RadioOptions, number: int, seed: int) -> None:
     from cloudchamber.data.columns import checked_columns
+    from cloudchamber.data.radio_traces import OBSERVED, TRUTH
     from cloudchamber.data.shards import growing
-    from cloudchamber.simulators.airshower.radio_traces import TRACE_SCHEMA
 
+    schema = {**OBSERVED, **TRUTH}
     start, pulses = time.monotonic(), 0
     about = {"config": json.dumps(options.model_dump()), "seed": str(seed), "sampling_MHz": options.sampling}
-    with growing(path, TRACE_SCHEMA, about) as append:
+    with growing(path, schema, about) as append:
         for arrays in _batches(options, number, seed):
-            append(checked_columns(arrays, TRACE_SCHEMA, {"sample": options.samples}))
+            append(checked_columns(arrays, schema, {"sample": options.samples}))
             pulses += int(arrays["has_pulse"].sum())
     typer.echo(
         f"{path}: {number} traces of {options.samples} samples at {options.sampling:g} MHz, {pulses} with a pulse;"

@@ -18,17 +18,19 @@ from cloudchamber.data.function_points import COLUMNS, OUTSIDE, POINT_INPUT, poi
 from cloudchamber.data.samples import Inputs, Prediction
 from cloudchamber.metrics.measured import Values, bootstrap
 from cloudchamber.metrics.rows import Row, regression_rows
-from cloudchamber.schema import Arrays, Config, Learning
+from cloudchamber.schema import Arrays, BadInput, Config, Learning
 from cloudchamber.study import Predictor, PredictorStudy, Probe, late
 
 GRID_POINTS = 400
 """Points of a probe: so dense that they are the function."""
+FEWEST = 30
+"""Points from which something is learned when some of them are held back to validate and to test."""
 
 
 class FunctionConfig(Config):
     """What is measured and learned."""
 
-    records: Learning[int] = Field(100, ge=30, description="measured points")
+    records: Learning[int] = Field(100, ge=FEWEST, description="measured points")
     error: float = Field(0.1, ge=0, description="of a measurement, on average; each point has 0.5 to 1.5 times it")
     nearest: float = Field(0.0, ge=0, description="smallest abs(x) of a point")
     farthest: float = Field(1.0, gt=0, description="largest abs(x) of a point")
@@ -69,6 +71,22 @@ def predictors(config: FunctionConfig, seed: int, device: str) -> dict[str, Pred
             "network, 7 x 20 nodes", NETWORK, config.members, config.steps, config.learning_rate, seed
         ),
     }
+
+
+def each_its_own(config: FunctionConfig, records: Arrays) -> NDArray[np.int64]:
+    """A group for every point (point,): any of them may be held back.
+
+    Args:
+        config: of the study, which plays no part: the number of a user's own points is not a setting.
+        records: the column ``y``.
+
+    Raises:
+        BadInput: fewer than FEWEST points.
+    """
+    count = len(records["y"])
+    if count < FEWEST:
+        raise BadInput(f"{count} points are too few to hold some back: give at least {FEWEST} points")
+    return np.arange(count, dtype=np.int64)
 
 
 NETWORK = (1, *[20] * 7, 1)
@@ -119,6 +137,7 @@ study = PredictorStudy(
     simulate=simulate,
     input=POINT_INPUT,
     inputs=point_inputs,
+    groups=each_its_own,
     resembles=places,
     target_names=("y",),
     predictors=predictors,

@@ -25,7 +25,7 @@ from cloudchamber.data import radio_traces as traces
 from cloudchamber.data.samples import Prediction
 from cloudchamber.metrics.rows import Row
 from cloudchamber.schema import Array, Arrays, Config, Learning
-from cloudchamber.simulators.airshower.radio_traces import TRACE_SCHEMA, RadioOptions, radio_traces
+from cloudchamber.simulators.airshower.radio_traces import RadioOptions
 from cloudchamber.study import Predictor, PredictorStudy, Probe, late
 
 
@@ -77,9 +77,7 @@ def options(config: RadioConfig) -> RadioOptions:
 
 def simulate(config: RadioConfig, first: int, count: int, seeds: np.random.SeedSequence) -> Arrays:
     """Traces with their truth: columns of ``study.schema``."""
-    found = radio_traces(options(config), count, np.random.default_rng(seeds))
-    found["trace"] = found["signal"] + found.pop("noise")
-    return found | {"sampling": np.full(count, traces.SAMPLING)}
+    return traces.simulated(options(config), count, np.random.default_rng(seeds))
 
 
 def predictors(config: RadioConfig, seed: int, device: str) -> dict[str, Predictor]:
@@ -132,8 +130,8 @@ study = PredictorStudy(
     question="Can a network return the radio pulse of an air shower from noise better than the textbook's filters?",
     reference="arXiv:1901.04079",
     presets={"tiny": TINY, "quick": QUICK, "standard": STANDARD, "paper": PAPER},
-    schema={**traces.OBSERVED, **{name: array for name, array in TRACE_SCHEMA.items() if name != "noise"}},
-    truth=tuple(name for name in TRACE_SCHEMA if name != "noise"),
+    schema={**traces.OBSERVED, **traces.TRUTH},
+    truth=tuple(traces.TRUTH),
     lengths=lambda config: {"sample": traces.SAMPLES},
     records_per_chunk=500,
     simulate=simulate,

@@ -88,7 +88,7 @@ def rows(truth: NDArray[np.float32], predictions: Mapping[str, Prediction], rng:
 
 
 TINY = ShowerConfig(records=120, members=1, variant_members=1, epochs=1, batch_size=16)
-QUICK = ShowerConfig(records=6000, members=1, epochs=6)
+QUICK = ShowerConfig(records=4000, members=1, epochs=6)
 STANDARD = ShowerConfig()
 PAPER = ShowerConfig(records=200_000, members=5, variant_members=5, epochs=60)
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.constants import c, epsilon_0, k
 
+from .radio_pulse import BAND
+
 Doubles = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 Counts = NDArray[np.int64]
@@ -20,6 +22,8 @@ Counts = NDArray[np.int64]
 GALACTIC_INDEX = -2.55
 REFERENCE_FREQUENCY = 300.0
 """Of the sky's temperature [MHz]."""
+SPARK_DECAY = (0.020, 0.120)
+"""Shortest and longest time in which sparks die out [us]."""
 
 
 def sky_temperature(frequency: Doubles, temperature: float, index: float = GALACTIC_INDEX) -> Doubles:
@@ -119,8 +123,8 @@ def bursts(
 ) -> Doubles:
     """Sparks (trace, sample): ringing that starts at once and dies out, of an even chance to start at any time.
 
-    ``exp(-t / tau) cos(2 pi f t + phase)`` behind the antenna: tau of 20 to 120 ns (log-uniform) and any f of 30 to 80
-    MHz, so narrower in frequency and longer than the pulses of showers.
+    ``exp(-t / tau) cos(2 pi f t + phase)`` behind the antenna: tau in SPARK_DECAY (log-uniform) and any f in BAND,
+    so narrower in frequency and longer than the pulses of showers.
 
     Args:
         number: of bursts (trace,).
@@ -135,8 +139,8 @@ def bursts(
     total = np.zeros((len(number), samples))
     for one in range(int(number.max(initial=0))):
         on = np.flatnonzero(number > one)
-        decay = 1 / log_uniform((0.020, 0.120), (len(on), 1), rng)
-        ring = 2 * np.pi * rng.uniform(30.0, 80.0, (len(on), 1))
+        decay = 1 / log_uniform(SPARK_DECAY, (len(on), 1), rng)
+        ring = 2 * np.pi * rng.uniform(*BAND, (len(on), 1))
         turn = np.exp(2j * np.pi * rng.random((len(on), 1)))
         start = rng.uniform(0, samples / sampling, (len(on), 1))
         spectrum = turn / (decay + 1j * (omega - ring)) + turn.conj() / (decay + 1j * (omega + ring))

@@ -23,7 +23,7 @@ Doubles = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 BAND = (30.0, 80.0)
-"""Of radiation energies and of fluences [MHz]."""
+"""In which antennas measure, and of radiation energies and fluences [MHz]."""
 RADIATION_ENERGY = 15.8e6
 """Of a shower of 1 EeV perpendicular to a field of 24 uT [eV], arXiv:1605.02564."""
 REFERENCE_FIELD = 24.0

@@ -18,7 +18,7 @@ from cloudchamber.schema import Array, Arrays, BadInput, Config
 
 from .depth_of_maximum import depth_of_maximum, mass_number
 from .radio_antenna import arm_along, peak_time, received, response
-from .radio_noise import bursts, count_size, digitised, gaussian_noise, lines, log_uniform, spectral_density
+from .radio_noise import bursts, digitised, gaussian_noise, lines, log_uniform, spectral_density
 from .radio_pulse import field_of_shower, fluence, magnetic_field, pulse_spectrum, shower_plane, spectral_slope
 
 Doubles = NDArray[np.float64]
@@ -121,33 +121,6 @@ def antenna_response(options: RadioOptions) -> tuple[Doubles, NDArray[np.complex
     """Frequencies [MHz] of the grid, and the response of antenna and filter there, both (frequency,)."""
     frequency = fft.rfftfreq(options.grid, 1 / options.sampling)
     return frequency, response(frequency, options.sampling, options.band, options.filter_order, options.group_delay)
-
-
-def noise_spectrum(options: RadioOptions) -> tuple[Doubles, Doubles]:
-    """The true spectral density of the noise without interference, one-sided, with the rounding of the digitiser.
-
-    Returns:
-        Frequencies of a trace's discrete Fourier transform [MHz], and the density there [(uV/m)^2/MHz], (frequency,).
-    """
-    frequency = fft.rfftfreq(options.samples, 1 / options.sampling)
-    passed = response(frequency, options.sampling, options.band, options.filter_order, options.group_delay)
-    density = spectral_density(frequency, options.galactic_temperature, options.thermal_temperature)
-    rounding = count_size(options.adc_bits, options.adc_range) ** 2 / 12 / (options.sampling / 2)
-    return frequency, density * np.abs(passed) ** 2 + rounding
-
-
-def template_pulse(options: RadioOptions, slope: float = MIDDLING_SLOPE) -> Doubles:
-    """A clean pulse (sample,) with its largest absolute value 1 and its envelope's maximum in the middle of the trace.
-
-    Args:
-        options: antenna and filter.
-        slope: m_f [1/MHz].
-    """
-    frequency, passed = antenna_response(options)
-    time = 0.5 * options.samples / options.sampling - _delay(options)
-    one = pulse_spectrum(frequency, np.ones(1), np.array([slope]), np.zeros(1), np.array([time]))
-    trace = received(one * passed, options.samples, options.grid, options.sampling)[0]
-    return np.asarray(trace / np.abs(trace).max())
 
 
 def radio_traces(options: RadioOptions, count: int, rng: np.random.Generator) -> Arrays:
