@@ -3,10 +3,10 @@
 Nodes are the triggered stations and the silent ones nearest to the core; dead ones say nothing. The frame has its
 origin in the core of a first look (``layers.shower_front``) and its first axis along that one's azimuth, so that a
 shower and array that are turned about the vertical, or moved, give the same nodes: the corrections of axis and core are
-turned back (in standardised targets, whose x and y differ in scale by some per cent). Nodes exchange messages by masked attention (Vaswani et al., arXiv:1706.03762, eq. 1); the graph is that
-of all pairs, for a shower triggers few stations. Learned variables of the traces are as in arXiv:1708.00647. What the
-nodes know in the end serves twice: as weights and corrections in fits of front and lateral distribution
-(``layers.learned_fit``), and pooled, for what those leave.
+turned back (in standardised targets, whose x and y differ in scale by some per cent). Nodes exchange messages by masked
+attention (Vaswani et al., arXiv:1706.03762, eq. 1); the graph is that of all pairs, for a shower triggers few stations.
+Learned variables of the traces are as in arXiv:1708.00647. What the nodes know in the end serves twice: as weights and
+corrections in fits of front and lateral distribution (``layers.learned_fit``), and pooled, for what those leave.
 
 Conventions: inputs and targets as in ``data.surface_array``. The outputs are six means, then six raw variances
 (``learning.gaussian``), of which those of x and y are the diagonal of the turned covariance.
