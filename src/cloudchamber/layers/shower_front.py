@@ -50,10 +50,10 @@ TIMING, LATENESS = 5.0, 100.0
 POWERS = (0.5, 0.0)
 """Of the signals, as other weights in the fit of the front."""
 WITH_SIGNALS, WITHOUT_SIGNALS = 5, 3
-"""Numbers of ``Front.whole``."""
+"""Numbers of ``FirstLook.whole``."""
 
 
-class Front(NamedTuple):
+class FirstLook(NamedTuple):
     """What the first look finds.
 
     Attributes:
@@ -106,7 +106,7 @@ class Front(NamedTuple):
         return torch.stack(known, dim=1)
 
 
-def first_look(inputs: Tensor, signals: bool) -> Front:
+def first_look(inputs: Tensor, signals: bool) -> FirstLook:
     """Axis, core and size by raw ``inputs`` (shower, station, 6 + bins).
 
     Args:
@@ -140,7 +140,7 @@ def first_look(inputs: Tensor, signals: bool) -> Front:
     late = ways + (places @ axis[:, :, None])[..., 0]
     excess = triggered * (torch.log10(total + 0.1) - expected).clamp(-2, 2)
     delay = triggered * (late - (share * late).sum(dim=1, keepdim=True)) / LIGHT
-    return Front(
+    return FirstLook(
         axis,
         tilts,
         core,

@@ -28,7 +28,7 @@ from cloudchamber.layers.shower_front import (
     POWERS,
     WITH_SIGNALS,
     WITHOUT_SIGNALS,
-    Front,
+    FirstLook,
     compressed,
     first_look,
     signal_weight,
@@ -229,7 +229,7 @@ class ShowerArray(nn.Module):
         means, raws = zip(*(tower(images, known).chunk(2, dim=1) for tower in self.towers.values()), strict=True)
         return torch.cat([torch.cat(means[:-1], dim=1) + fitted, means[-1], *raws], dim=1)
 
-    def fitted(self, stations: Tensor, front: Front, saturated: Tensor) -> Tensor:
+    def fitted(self, stations: Tensor, front: FirstLook, saturated: Tensor) -> Tensor:
         """Corrections of axis, core and energy (shower, 5) by the learned fits; without signals only of the axis.
 
         Args:
@@ -247,7 +247,7 @@ class ShowerArray(nn.Module):
         return torch.cat([tilt / TILT, step / SHIFT, size / SIZE], dim=1)
 
 
-def station_features(front: Front, saturated: Tensor, signals: bool) -> Tensor:
+def station_features(front: FirstLook, saturated: Tensor, signals: bool) -> Tensor:
     """The images of an array but for learned variables, (shower, station, image).
 
     Args:

@@ -22,7 +22,7 @@ from cloudchamber.layers.learned_fit import FRONT_UNIT, LATERAL_UNIT, SHIFT, SIZ
 from cloudchamber.layers.shower_front import (
     POWERS,
     WITH_SIGNALS,
-    Front,
+    FirstLook,
     compressed,
     first_look,
     signal_weight,
@@ -145,7 +145,7 @@ class ShowerGraph(nn.Module):
         answer = self.answer(torch.cat([self.pooled(nodes, present), whole, fitted], dim=1))
         return turned_back(torch.cat([answer[:, :5] + fitted, answer[:, 5:]], dim=1), turn)
 
-    def fitted(self, nodes: Tensor, front: Front, turn: Tensor, chosen: Tensor, saturated: Tensor) -> Tensor:
+    def fitted(self, nodes: Tensor, front: FirstLook, turn: Tensor, chosen: Tensor, saturated: Tensor) -> Tensor:
         """Corrections of axis, core and energy (shower, 5) by the learned fits, in the frame of the shower.
 
         Args:
@@ -166,7 +166,7 @@ class ShowerGraph(nn.Module):
         step, size = self.lateral(nodes, excess, slopes, signal_weight(triggered, saturated, total))
         return torch.cat([tilt / TILT, step / SHIFT, size / SIZE], dim=1)
 
-    def choose(self, front: Front) -> Tensor:
+    def choose(self, front: FirstLook) -> Tensor:
         """Numbers of the stations that are read (shower, node): triggered ones first, then the nearest working ones."""
         away = front.places[..., :2].square().sum(dim=2).sqrt() / SPACING
         rank = front.triggered + front.working + 1 / (1 + away)
@@ -193,7 +193,7 @@ def turned(vectors: Tensor, turn: Tensor) -> Tensor:
     return torch.stack([cosine * x + sine * y, cosine * y - sine * x], dim=2)
 
 
-def station_features(front: Front, turn: Tensor, saturated: Tensor) -> Tensor:
+def station_features(front: FirstLook, turn: Tensor, saturated: Tensor) -> Tensor:
     """What a node reads of a station besides its trace (shower, station, FEATURES), in the frame of the shower."""
     ahead, aside = turned(front.places[..., :2] / SPACING, turn).unbind(dim=2)
     distance = front.distance / SPACING
