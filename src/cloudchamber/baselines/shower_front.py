@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit
 from scipy.optimize import minimize
 
+from cloudchamber.baselines.damped_step import damped_step
 from cloudchamber.baselines.shower_stations import SIGNAL, T50, Floats
 from cloudchamber.data.surface_array import STATUS, TIME, TRIGGERED, X, Y, Z
 from cloudchamber.simulators.airshower.surface_array import LIGHT
@@ -346,21 +347,6 @@ def _system(
 
 
 @njit(cache=True, nogil=True)
-def _solved(matrix: Floats, right: Floats, damping: float) -> Floats:
-    """The damped step; the diagonal is scaled to 1 and never singular."""
-    size = len(right)
-    scale = np.empty(size)
-    for i in range(size):
-        scale[i] = math.sqrt(max(matrix[i, i], 1e-30))
-    scaled = np.empty((size, size))
-    for i in range(size):
-        for j in range(size):
-            scaled[i, j] = matrix[i, j] / scale[i] / scale[j]
-        scaled[i, i] += damping + 1e-9
-    return np.linalg.solve(scaled, right / scale) / scale
-
-
-@njit(cache=True, nogil=True)
 def _spheres(
     places: Floats, times: Floats, variance: Floats, start: Floats, core: Floats, curvature: Floats, weight: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -374,7 +360,7 @@ def _spheres(
         best, plain, gradient, matrix = _system(*given, point, curvature[shower], weight[shower])
         damping = 1e-3
         for _ in range(ITERATIONS):
-            trial = point + _solved(matrix, gradient, damping)
+            trial = point + damped_step(matrix, gradient, 0, damping)
             trial[0], trial[1], _w = _clipped(trial[0], trial[1])
             trial[2] = min(max(trial[2], -2e-4), 1e-3)
             value, other, slope, steeper = _system(*given, trial, curvature[shower], weight[shower])
@@ -392,7 +378,7 @@ def _spheres(
         for i in range(3):
             unit = np.zeros(3)
             unit[i] = 1.0
-            solved = _solved(matrix, unit, 0.0)
+            solved = damped_step(matrix, unit, 0, 0.0)
             if i < 2:
                 covariance[shower, i] = solved[:2]
         found[shower], loose[shower], chi2[shower] = point[2], solved[2], plain

@@ -27,6 +27,7 @@ import numpy as np
 from numba import njit
 from scipy.optimize import least_squares, minimize, minimize_scalar
 
+from cloudchamber.baselines.damped_step import damped_step
 from cloudchamber.baselines.shower_stations import SIGNAL, Floats
 from cloudchamber.data.surface_array import DEAD, SATURATED, STATUS, TRIGGERED, X, Y, Z
 
@@ -400,23 +401,6 @@ def _system(
 
 
 @njit(cache=True, nogil=True)
-def _step(matrix: Floats, right: Floats, first: int, damping: float) -> Floats:
-    """The damped step in the parameters from ``first`` on; the diagonal is scaled to 1 and never singular."""
-    size = len(right)
-    scale = np.empty(size)
-    for i in range(size):
-        scale[i] = math.sqrt(max(matrix[i, i], 1e-12))
-    scaled = np.empty((size, size))
-    for i in range(size):
-        for j in range(size):
-            scaled[i, j] = matrix[i, j] / scale[i] / scale[j]
-        scaled[i, i] += damping + 1e-9
-    step = np.zeros(size)
-    step[first:] = np.linalg.solve(scaled[first:, first:], (right / scale)[first:]) / scale[first:]
-    return step
-
-
-@njit(cache=True, nogil=True)
 def _laterals(
     places: Floats,
     signals: Floats,
@@ -438,7 +422,7 @@ def _laterals(
         value, gradient, matrix = _system(*given, numbers, quiet, point)
         damping = 1e-2
         for _ in range(ITERATIONS):
-            step = _step(matrix, gradient, first, damping)
+            step = damped_step(matrix, gradient, first, damping)
             longest = max(math.hypot(step[0], step[1]) / 400, abs(step[2]) / 1.5, abs(step[3]) / 0.5)
             trial = point + step / max(longest, 1.0)
             other, slope, steeper = _system(*given, numbers, quiet, trial)
@@ -456,5 +440,5 @@ def _laterals(
         for i in range(first, 4):
             unit = np.zeros(4)
             unit[i] = 1.0
-            covariance[shower, i] = _step(matrix, unit, first, 0.0)
+            covariance[shower, i] = damped_step(matrix, unit, first, 0.0)
     return points, covariance, surprise
