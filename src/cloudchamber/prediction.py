@@ -277,6 +277,11 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     study = of_kind(run.study, PredictorStudy, "evaluate")
     predictors = restored(run, device)
     samples, known_truth = own_samples(run, data, mapping)
+    # before any predictor, so that what is wrong with all of them is said once
+    limit = run.path / "training_range.h5"
+    outside = np.concatenate(
+        [outside_training_range(study, limit, samples.inputs(batch)) for batch in batches(samples)]
+    )
     predictions: dict[str, Prediction] = {}
     for name, predictor in predictors.items():
         try:
@@ -286,10 +291,6 @@ def evaluate(path: Path, data: Path, mapping: Mapping[str, str] | None, device: 
     p_values = {}
     if study.null is not None and not known_truth:
         p_values = null_p_values(run, {name: predictors[name] for name in predictions}, samples, predictions)
-    limit = run.path / "training_range.h5"
-    outside = np.concatenate(
-        [outside_training_range(study, limit, samples.inputs(batch)) for batch in batches(samples)]
-    )
     rows = rows_of(study, samples.targets, predictions, run.seed) if known_truth else []
     return Evaluation(predictions, rows, outside, p_values)
 
@@ -343,8 +344,10 @@ def own_samples(run: Run[PredictorStudy], data: Path, mapping: Mapping[str, str]
     records = read_own(data, observed, lengths, known)
     truth = {name: array for name, array in study.schema.items() if name not in observed}
     if not mapping or not truth.keys() & mapping.keys():
+        counters = {array.of for array in truth.values() if array.of is not None}
+        counted = {name: study.schema[name] for name in counters}
         try:
-            read_own(data, truth, lengths, None)
+            read_own(data, truth | counted, lengths, {name: known[name] for name in counters & known.keys()})
         except BadInput as error:
             if ": no column " not in str(error):
                 raise

@@ -168,8 +168,9 @@ class Array:
             raise BadInput(f"{column}, found shape {values.shape}: give an array of the expected shape")
         finite = np.isfinite(values)
         if not finite.all():
+            share = math.floor(finite.mean() * 1e5) / 1e5  # never 100 %
             raise BadInput(
-                f"{column}, found shape {values.shape} with only {finite.mean():.3%} finite values: remove NaN and inf"
+                f"{column}, found shape {values.shape} with only {share:.3%} finite values: remove NaN and inf"
             )
         for bound, broken, word in ((self.low, np.less, "below"), (self.high, np.greater, "above")):
             if bound is not None and values.size and (wrong := broken(values, bound)).any():

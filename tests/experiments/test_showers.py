@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -12,6 +13,8 @@ from cloudchamber.data.columns import checked_columns
 from cloudchamber.data.samples import ArrayRecords
 from cloudchamber.data.surface_array import SHOWER_SCHEMA, TIME, TRACE
 from cloudchamber.experiments.showers import ShowerConfig, inputs, layout_of, lengths, simulate
+from cloudchamber.run import travel
+from cloudchamber.run_directory import Resources, new_run
 from cloudchamber.schema import BadInput
 from cloudchamber.study import load_study
 
@@ -61,3 +64,56 @@ def test_augmented_showers_have_other_dead_stations() -> None:
     other = inputs(CONFIG.changed({"dead_fraction": 0.2}), records, np.random.default_rng(1))
     assert (other[..., TRACE:].sum(axis=2) > 0).sum() < (plain[..., TRACE:].sum(axis=2) > 0).sum()
     assert (other[..., TIME] >= 0).all()
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with the plane fit alone."""
+    directory = tmp_path_factory.mktemp("showers")
+    (directory / "study.py").write_text(
+        "from dataclasses import replace\n"
+        "from cloudchamber.baselines.shower_reconstruction import PlaneFit\n"
+        "from cloudchamber.study import load_study\n"
+        "def predictors(config, seed, device):\n"
+        "    return {'plane': PlaneFit(weighted=False)}\n"
+        "study = replace(load_study('shower-reconstruction'), predictors=predictors, explanations={}, gallery=None,\n"
+        "                sections=lambda run, config, titles: [])\n"
+    )
+    run = new_run(str(directory / "study.py"), preset="tiny", runs=directory / "runs")
+    return travel(run, Resources(workers=1, device="cpu")).path
+
+
+def own_file(path: Path, changes: dict[str, np.ndarray], without: tuple[str, ...] = ()) -> Path:
+    """Twenty showers in a file of a user, some columns changed or left out."""
+    columns = simulate(ShowerConfig(), 0, 20, np.random.SeedSequence(5)) | changes
+    with h5py.File(path, "w") as file:
+        for name, values in columns.items():
+            if name not in without:
+                file[name] = values
+    return path
+
+
+def test_a_users_showers_are_scored_with_the_truth_and_predicted_without(small_run: Path, tmp_path: Path) -> None:
+    known = prediction.evaluate(small_run, own_file(tmp_path / "known.h5", {}), None, "cpu")
+    assert {row["metric"] for row in known.rows} >= {"angular_resolution", "coverage_68"}
+    truth = ("lg_energy", "zenith", "azimuth", "core_x", "core_y", "xmax", "mass_number", "muon_signal")
+    bare = prediction.evaluate(small_run, own_file(tmp_path / "bare.h5", {}, truth), None, "cpu")
+    assert bare.rows == []
+    np.testing.assert_array_equal(bare.predictions["plane"].mean, known.predictions["plane"].mean)
+    assert not bare.outside.any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bin_width": np.full(20, 8.33)}, "traces have bins of 8.33 ns"),
+        ({"trace": np.zeros(1)}, "column 'trace'"),
+        ({"stations": np.zeros(20, np.int32)}, "column 'station' has"),
+    ],
+)
+def test_what_is_wrong_with_a_users_showers_is_said_once(
+    small_run: Path, tmp_path: Path, changes: dict[str, np.ndarray], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(BadInput, match=words):
+        prediction.evaluate(small_run, own_file(tmp_path / "own.h5", changes), None, "cpu")
+    assert "left out" not in caplog.text
