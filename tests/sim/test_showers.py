@@ -61,6 +61,7 @@ def test_stations_of_a_file_are_the_array(call: Callable[..., Result], tmp_path:
         (("--lg-energy-min", 12), "lg_energy_min = 12"),
         (("--hadronic-model", "sibyll"), "known are EPOS-LHC, QGSJetII-04"),
         (("--layout", "nowhere.txt"), "cannot read stations from nowhere.txt"),
+        (("--layout", "array.txt", "--rows", 3), "--layout gives the stations: leave out --rows"),
     ],
 )
 def test_impossible_showers_are_refused(

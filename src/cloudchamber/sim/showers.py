@@ -15,17 +15,16 @@ import numpy as np
 import typer
 
 from cloudchamber.schema import BadInput
-from cloudchamber.sim.output import check_output
+from cloudchamber.sim.records import check_request, write_records
+from cloudchamber.sim.settings import DefaultOf
 from cloudchamber.sim.settings import setting as option
 
 STUDY = "shower-reconstruction"
 """The study whose records these are."""
-PRESET = "standard"
-"""Of the study, for settings that are no options here."""
-SUFFIXES = (".h5", ".hdf5")
+CONFIG = "cloudchamber.experiments.showers:ShowerConfig"
 SHOWERS, ARRAY, OUTPUT, MACHINES = "Showers", "Array", "Output", "Machines"
 
-setting = partial(option, "cloudchamber.experiments.showers:ShowerConfig")
+setting = partial(option, CONFIG)
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="file .h5", rich_help_panel=OUTPUT)]
 Number = Annotated[int, typer.Option("-n", "--number", help="number of showers that trigger", rich_help_panel=OUTPUT)]
@@ -74,36 +73,22 @@ def showers(
     workers: Workers = None,
 ) -> None:
     """Air showers of cosmic rays, and the traces of the water-Cherenkov stations that they trigger."""
-    check_output(output, SUFFIXES)
-    if number < 1:
-        raise BadInput(f"{number} showers: give at least 1", status=2)
-    if random_seed < 0:
-        raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
-    from cloudchamber import farm
-    from cloudchamber.data.store import write_file
-    from cloudchamber.study import load_study
-    from cloudchamber.terminal import watched
+    check_request(output, number, "showers", random_seed)
+    grid = {"rows": rows, "columns": columns, "spacing": spacing}
+    changed = [f"--{name}" for name, value in grid.items() if value != DefaultOf(CONFIG, (name,))()]
+    if layout is not None and changed:
+        raise BadInput(f"--layout gives the stations: leave out {', '.join(changed)}", status=2)
+    from cloudchamber.data.surface_array import read_layout
 
-    study = load_study(STUDY)
-    config = study.preset(PRESET).changed(
-        {
-            "primaries": primaries, "hadronic_model": hadronic_model, "muon_scale": muon_scale,
-            "lg_energy_min": lg_energy_min, "lg_energy_max": lg_energy_max, "spectral_index": spectral_index,
-            "zenith_max": zenith_max, "core_radius": core_radius, "rows": rows, "columns": columns, "spacing": spacing,
-            "altitude": altitude, "dead_fraction": dead_fraction, "timing_noise": timing_noise,
-            "least_stations": least_stations, "layout": None if layout is None else str(layout),
-        }
-    )  # fmt: skip
+    settings = grid | {
+        "primaries": primaries, "hadronic_model": hadronic_model, "muon_scale": muon_scale,
+        "lg_energy_min": lg_energy_min, "lg_energy_max": lg_energy_max, "spectral_index": spectral_index,
+        "zenith_max": zenith_max, "core_radius": core_radius, "altitude": altitude, "dead_fraction": dead_fraction,
+        "timing_noise": timing_noise, "least_stations": least_stations,
+        "layout": None if layout is None else read_layout(layout),
+    }  # fmt: skip
     start = time.monotonic()
-    try:
-        with watched("simulating") as progress:
-            dataset = farm.simulate(
-                study, study.data_config(config), number, random_seed, study_source=STUDY, workers=workers,
-                progress=progress,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        raise BadInput("interrupted; what is finished is kept, and the same command goes on with the rest") from None
-    write_file(dataset, output)
+    dataset = write_records(STUDY, settings, output, number, random_seed, workers, None)
     stations = dataset.read(np.arange(len(dataset)), ["stations"])["stations"]
     typer.echo(
         f"{output}: {number} showers of {primaries}, log10(E/eV) {lg_energy_min:g} to {lg_energy_max:g}, zenith up to"

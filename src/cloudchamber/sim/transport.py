@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from cloudchamber.schema import BadInput
-from cloudchamber.sim.output import check_output
+from cloudchamber.sim.records import check_request, write_records
 from cloudchamber.sim.settings import setting as option
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 STUDY = "transport"
 """The study whose records these are, as ``load_study`` takes it."""
-PRESET = "standard"
-"""Of the study, for settings that are no options here."""
-SUFFIXES = (".h5", ".hdf5")
 IMPACT_PARAMETERS = ("lowest_impact_parameter", "highest_impact_parameter")
 
 OUTPUT, PHYSICS, NUMERICS, MACHINES = "Output", "Physics", "Numerics", "Machines"
@@ -83,49 +80,25 @@ def transport(
 
     Stop it at any time: what is finished is kept, and the same command goes on.
     """
-    _refuse(output, number, random_seed)
+    check_request(output, number, "events", random_seed)
     low, high = _interval(impact_parameter)
-    from cloudchamber import farm
-    from cloudchamber.data.store import write_file
     from cloudchamber.simulators.transport.entrance_channel import EntranceChannel
     from cloudchamber.simulators.transport.masses import nucleus_of
-    from cloudchamber.study import load_study
-    from cloudchamber.terminal import watched
 
     EntranceChannel(nucleus_of(projectile), nucleus_of(target), energy)  # says why an energy is refused
-    study = load_study(STUDY)
-    config = study.preset(PRESET).changed(
-        {
-            "projectile": projectile, "target": target, "energy": energy, "lowest_impact_parameter": low,
-            "highest_impact_parameter": high, "mode": mode, "mean_field": mean_field, "cross_section": cross_section,
-            "freeze_out_time": freeze_out_time, "density_cut": density_cut, "test_particles": test_particles,
-            "time_step": time_step,
-        }
-    )  # fmt: skip
+    settings = {
+        "projectile": projectile, "target": target, "energy": energy, "lowest_impact_parameter": low,
+        "highest_impact_parameter": high, "mode": mode, "mean_field": mean_field, "cross_section": cross_section,
+        "freeze_out_time": freeze_out_time, "density_cut": density_cut, "test_particles": test_particles,
+        "time_step": time_step,
+    }  # fmt: skip
     start = time.monotonic()
-    try:
-        with watched("simulating") as progress:
-            dataset = farm.simulate(
-                study, study.data_config(config), number, random_seed, study_source=STUDY, workers=workers,
-                scheduler=scheduler, progress=progress,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        raise BadInput("interrupted; what is finished is kept, and the same command goes on with the rest") from None
-    write_file(dataset, output)
+    dataset = write_records(STUDY, settings, output, number, random_seed, workers, scheduler)
     between = f"{low:g} to {high:g}" if low < high else f"{low:g}"
     typer.echo(
         f"{output}: {number} collisions of {projectile} at {energy:g} MeV per nucleon with {target}, {mode}, impact"
         f" parameter {between} fm, {_outcome(dataset, time_step)}; seed {random_seed}, {time.monotonic() - start:.1f} s"
     )
-
-
-def _refuse(output: Path, number: int, random_seed: int) -> None:
-    """BadInput for a file that cannot be written, and for numbers that are none."""
-    check_output(output, SUFFIXES)
-    if number < 1:
-        raise BadInput(f"{number} events: give at least 1", status=2)
-    if random_seed < 0:
-        raise BadInput(f"random seed {random_seed}: need a whole number of at least 0", status=2)
 
 
 def _interval(text: str) -> tuple[float, float]:
