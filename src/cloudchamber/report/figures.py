@@ -114,9 +114,7 @@ def regression_training(history: Sequence[Mapping[str, str]], metrics: Metrics) 
     if not any(row.get("predictor") for row in history):
         return None
     relative = any(row.get("relative_mae") for row in history)
-    score, label = (
-        ("relative_mae", "MAE / MAE of the mean") if relative else ("validation_score", "validation score")
-    )
+    score, label = ("relative_mae", "MAE / MAE of the mean") if relative else ("validation_score", "validation score")
     return training_curves(history, metrics.titles, metrics.kinds, score, label, logarithmic=relative), relative
 
 
